@@ -1,0 +1,404 @@
+#ifndef TC_CORE_CORE_H
+#define TC_CORE_CORE_H
+
+/*
+ * The coordinator, without the world.
+ *
+ * core_step() is told one thing that happened and answers with what must be
+ * done about it. It reads no clock, does no I/O, starts no thread and draws no
+ * random number: the same events give the same effects, on any machine.
+ *
+ * Rules
+ * -----
+ *  - A promise (a reply, a phase-two command) leaves only in the step that
+ *    hears EV_STORED for the row it rests on. So the caller may do effects
+ *    late and in batches, and a crash between steps loses nothing promised.
+ *  - Rows of one step are applied all or none, steps in their order. Rows that
+ *    are not `forced` may be applied later, with the next forced ones, or
+ *    without waiting for the disk: losing them only means doing work again.
+ *  - A failed store is final: after EV_STORE_FAILED every request is refused
+ *    with E_CLOSED and nothing else is emitted. Stop, start, load.
+ *  - Everything in an event is borrowed for the call. Effects and what they
+ *    point at belong to the core until the next core_step().
+ *  - One thread. Queries (core_list, core_show, …) may be asked between steps.
+ *
+ * Locks
+ * -----
+ *  - All lock keys of a branch or none. A conflicting request waits first-come
+ *    until the deadline it named; at once it is refused when the holder is
+ *    already rolling back, or when waiting would close a cycle (the youngest
+ *    transaction of the cycle is the one that is refused). When a holder
+ *    starts to roll back, everybody who waits for it is refused: a waiter may
+ *    hold database rows that the undo needs.
+ *  - Commit gives locks up at the decision, rollback branch by branch.
+ *
+ * Phase two
+ * ---------
+ *  - Each branch has its own due time; nothing waits for a peer that does not
+ *    answer. AT branches of one resource are rolled back newest first, one
+ *    after another; everything else runs concurrently, unless the transaction
+ *    was begun with `ordered`.
+ *  - A command goes to the instance that registered the branch, else to any
+ *    peer of the same application that has the resource, else (AT) to any peer
+ *    that has the resource.
+ *  - Retries back off from retry_ms_first to retry_ms_max with jitter; after
+ *    attempts_max (0: never) the branch and its transaction are hung.
+ */
+
+#include "base/base.h"
+#include "base/status.h"
+
+struct core;
+
+struct core_config {
+	struct bytes coordinator; /* "host:port" in front of every xid */
+	uint64_t seed;            /* hash seed and jitter; secret, random */
+
+	size_t gtx_max; /* unfinished transactions */
+	size_t branches_per_gtx_max;
+	size_t locks_max; /* lock keys held in all */
+	size_t lock_keys_per_branch_max;
+	size_t waiters_max;    /* lock requests waiting in all */
+	size_t tombstones_max; /* outcomes remembered; oldest go first */
+	size_t peers_max;
+	size_t text_max; /* name, resource, error …, bytes */
+	size_t application_data_max;
+	size_t in_flight_per_peer_max;
+
+	uint64_t timeout_ms_default; /* of a transaction */
+	uint64_t timeout_ms_max;
+	uint64_t lock_wait_ms_max;
+	uint64_t reply_wait_ms_max; /* how long commit may wait for phase two */
+	uint64_t command_timeout_ms; /* then a command counts as lost */
+	uint64_t retry_ms_first;
+	uint64_t retry_ms_max;
+	uint32_t attempts_max; /* of one branch's phase two; 0: unlimited */
+	uint64_t tombstone_keep_ms;
+	uint64_t id_block; /* numbers reserved by one stored row */
+};
+
+/* Sensible values for everything but .coordinator and .seed. */
+void core_config_default(struct core_config *config);
+
+/* ---- rows: what the store keeps ---- */
+
+enum row_table {
+	ROW_META,      /* id: which setting; body: its value */
+	ROW_GTX,       /* id: number of the transaction */
+	ROW_BRANCH,    /* id: branch id; gtx: its transaction */
+	ROW_TOMBSTONE, /* id: number of a finished transaction */
+	ROW_TABLES,    /* how many */
+};
+
+/* .status and .name only make the store readable for an operator; the core
+ * reads nothing but .id, .gtx and .body (versioned) back. */
+struct row {
+	enum row_table table;
+	uint64_t id;
+	uint64_t gtx;
+	int status;
+	struct bytes name; /* transaction name, or resource of a branch */
+	struct bytes body;
+};
+
+/* ---- what may be asked ---- */
+
+enum request_type {
+	RQ_BEGIN,
+	RQ_REGISTER, /* a branch, with its lock keys */
+	RQ_REPORT,   /* end of a branch's phase one */
+	RQ_COMMIT,
+	RQ_ROLLBACK,
+	RQ_STATUS,
+	RQ_LOCK_CHECK, /* are these rows free for this transaction? */
+	RQ_IDS,        /* a block of numbers for the agent's id generator */
+	RQ_RETRY,      /* operator: due now; also takes hung ones up again */
+	RQ_RESOLVE,    /* operator: what to do about a dirty branch */
+	RQ_TYPES,      /* how many */
+};
+
+/* What an operator decided about a branch whose undo met a dirty row. */
+enum resolution {
+	RESOLVE_NONE,
+	RESOLVE_USE_UNDO,     /* write the before image all the same */
+	RESOLVE_KEEP_CURRENT, /* leave the dirty rows as they are */
+	RESOLVE_VALUES, /* write what .text says (JSON, undo/compensate.h) */
+};
+
+struct request {
+	enum request_type type;
+	uint64_t peer;    /* who asks; 0: the coordinator's own HTTP door */
+	uint64_t id;      /* comes back in the reply; the peer's own number */
+	struct bytes xid; /* text; all but BEGIN and IDS */
+	uint64_t branch;  /* REPORT, RESOLVE, RETRY (0: all branches) */
+
+	struct bytes name;        /* BEGIN */
+	struct bytes application; /* BEGIN; also of the peer that has none */
+	uint64_t timeout_ms;      /* BEGIN; 0: the default */
+	bool ordered;             /* BEGIN: phase two in order, one by one */
+
+	enum branch_mode mode;         /* REGISTER */
+	struct bytes resource;         /* REGISTER, LOCK_CHECK */
+	struct bytes application_data; /* REGISTER; REPORT: replaces, if any */
+	/* REGISTER: the asker's own number for this branch. The same number on
+	 * the same xid again is the same branch: the answer is repeated. */
+	uint64_t client_key;
+	const struct bytes *lock_keys; /* REGISTER, LOCK_CHECK */
+	size_t n_lock_keys;
+	uint64_t wait_ms; /* for locks; COMMIT, ROLLBACK: for phase two */
+
+	enum branch_status
+		report; /* REPORT: PHASE_ONE_DONE, …_FAILED, RDONLY */
+	uint64_t count; /* IDS */
+	enum resolution resolution; /* RESOLVE */
+	struct bytes
+		text; /* RESOLVE: values; ROLLBACK, RETRY: why, for history */
+};
+
+/*
+ * .err says:
+ *   OK
+ *   E_NOTFOUND    no such transaction or branch (presumed rolled back; a
+ *                 finished one is known by its tombstone and answers OK or
+ *                 E_STATE with its true status)
+ *   E_STATE       not in .status: e.g. commit of one that rolled back
+ *   E_CONFLICT    locks: the holder is in .holder, .key, .holder_age_ms
+ *   E_DEADLOCK    locks: waiting would close a cycle; holder as above
+ *   E_TIMEOUT     locks: waited as long as asked; holder as above
+ *   E_LIMIT       a limit of the configuration; .text names it
+ *   E_INVALID     .text says what is wrong with the request
+ *   E_CLOSED      the store failed or the coordinator is stopping
+ */
+struct reply {
+	uint64_t peer;
+	uint64_t id;
+	enum request_type type;
+	int err;
+	enum gtx_status status; /* where the transaction is now */
+	struct bytes xid;
+	uint64_t branch;   /* REGISTER */
+	uint64_t first_id; /* IDS: first_id … first_id + count - 1 are yours */
+	uint64_t count;
+	struct bytes holder; /* xid */
+	struct bytes key;    /* a lock key */
+	uint64_t holder_age_ms;
+	struct bytes text; /* a sentence for people; empty if OK */
+};
+
+/* ---- phase two ---- */
+
+enum command_type { COMMAND_COMMIT, COMMAND_ROLLBACK };
+
+struct command {
+	uint64_t peer;
+	uint64_t id; /* of this attempt; comes back in branch_done */
+	enum command_type type;
+	struct bytes xid;
+	uint64_t branch;
+	enum branch_mode mode;
+	struct bytes resource;
+	struct bytes application_data;
+	uint32_t attempt; /* 1, 2, … */
+	enum resolution resolution;
+	struct bytes values; /* RESOLVE_VALUES */
+};
+
+struct branch_done {
+	uint64_t peer;
+	uint64_t command; /* struct command .id; late answers are known by it */
+	struct bytes xid;
+	uint64_t branch;
+	/* COMMITTED, ROLLBACKED: done. …RETRYABLE, …NOTA: later again.
+	 * …UNRETRYABLE: hung. Anything else counts as retryable. */
+	enum branch_status status;
+	struct bytes error;  /* for people */
+	struct bytes detail; /* JSON: the difference of a dirty row */
+};
+
+/* ---- peers ---- */
+
+struct peer_up {
+	uint64_t peer; /* never 0, never used twice by the door */
+	struct bytes application;
+	struct bytes instance;         /* one process; survives reconnects */
+	struct bytes address;          /* for people */
+	const struct bytes *resources; /* can run phase two of these */
+	size_t n_resources;
+};
+
+/* ---- events ---- */
+
+enum event_type {
+	EV_LOADED,    /* a row read back at start; any order */
+	EV_READY,     /* every row was given; begin work */
+	EV_PEER_UP,   /* also when its resources changed: all of them again */
+	EV_PEER_GONE, /* its commands count as lost */
+	EV_REQUEST,
+	EV_BRANCH_DONE,
+	EV_STORED,       /* every row up to .seq is durable */
+	EV_STORE_FAILED, /* final */
+	EV_TIME,         /* core_deadline() has come */
+	EV_TYPES,        /* how many */
+};
+
+struct event {
+	enum event_type type;
+	uint64_t now_ms; /* monotonic, never goes back; the core's only clock */
+	uint64_t wall_ms; /* since 1970; shown to people, never decides */
+	union {
+		struct row row;          /* LOADED */
+		struct peer_up up;       /* PEER_UP */
+		uint64_t peer;           /* PEER_GONE */
+		struct request request;  /* REQUEST */
+		struct branch_done done; /* BRANCH_DONE */
+		uint64_t seq;            /* STORED */
+	};
+};
+
+/* ---- effects ---- */
+
+enum effect_type {
+	FX_PUT,    /* insert or replace .row */
+	FX_DELETE, /* delete .row (.table and .id) if it is there */
+	FX_REPLY,
+	FX_COMMAND, /* may be lost; ends in EV_BRANCH_DONE or a time-out */
+	FX_HISTORY, /* a line for .history.gtx; lazy, bounded, for people */
+	FX_ARCHIVE, /* a finished transaction for the console; lazy */
+};
+
+struct history {
+	uint64_t gtx;
+	uint64_t wall_ms;
+	struct bytes text; /* "branch 7: PhaseTwo_Rollbacked, attempt 2" */
+};
+
+struct archive {
+	uint64_t gtx;
+	enum gtx_status status;
+	struct bytes name;
+	struct bytes application;
+	uint64_t began_wall_ms;
+	uint64_t ended_wall_ms;
+	uint32_t n_branches;
+};
+
+struct effect {
+	enum effect_type type;
+	bool forced; /* PUT: a promise waits for it */
+	union {
+		struct row row;
+		struct reply reply;
+		struct command command;
+		struct history history;
+		struct archive archive;
+	};
+};
+
+struct effects {
+	const struct effect *items;
+	size_t n;
+	/* The number of this step's rows for EV_STORED; 0 if it has none.
+	 * Numbers go up by one from 1. */
+	uint64_t seq;
+	bool forced; /* one of its rows is */
+};
+
+/*
+ * A core that knows nothing yet: give it EV_LOADED for each stored row, then
+ * EV_READY. The configuration is copied; `mem` must outlive the core.
+ * OK, E_NOMEM, or E_INVALID: a value of the configuration makes no sense.
+ */
+MUST_CHECK int core_new(struct core **out, const struct mem *mem,
+			const struct core_config *config);
+void core_free(struct core *c);
+
+/*
+ * OK         *out says what to do
+ * E_NOMEM    nothing changed: try the event again, or refuse it
+ * E_CORRUPT, E_VERSION   EV_LOADED only: the row is damaged or was written by
+ *            a newer version; the start must stop
+ */
+MUST_CHECK int core_step(struct core *c, const struct event *event,
+			 struct effects *out);
+
+/* When EV_TIME is next wanted, on the clock of now_ms; UINT64_MAX: never. */
+uint64_t core_deadline(const struct core *c);
+
+/* Take limits and times from a new configuration; what exists already stays
+ * even above a lowered limit. .coordinator and .seed are ignored. */
+MUST_CHECK int core_reconfigure(struct core *c,
+				const struct core_config *config);
+
+/* ---- questions; results are borrowed until the next step ---- */
+
+struct gtx_view {
+	uint64_t number;
+	enum gtx_status status;
+	struct bytes name;
+	struct bytes application;
+	uint64_t began_wall_ms;
+	uint64_t age_ms;
+	uint64_t timeout_ms;
+	size_t n_branches;
+	size_t n_locks;
+	uint64_t next_due_ms; /* from now; UINT64_MAX: nothing is due */
+	struct bytes last_error;
+};
+
+struct branch_view {
+	uint64_t id;
+	enum branch_mode mode;
+	enum branch_status status;
+	struct bytes resource;
+	struct bytes application;
+	struct bytes instance;
+	struct bytes application_data;
+	uint32_t attempts;
+	uint64_t next_due_ms; /* from now; UINT64_MAX: nothing is due */
+	bool in_flight;       /* a command waits for its answer */
+	struct bytes last_error;
+	struct bytes detail; /* JSON, of a dirty row; empty if none */
+	const struct bytes *lock_keys;
+	size_t n_lock_keys;
+};
+
+struct gtx_filter {
+	int status;            /* -1: any */
+	bool hung;             /* only those that need an operator */
+	struct bytes text;     /* part of name or application; empty: any */
+	struct bytes resource; /* has a branch on it; empty: any */
+	uint64_t age_ms_min;
+	uint64_t after; /* only numbers above: the paging cursor */
+	size_t limit;   /* at most this many */
+};
+
+/* Unfinished transactions by number, oldest first. Returns how many it gave;
+ * the callback ends the walk by returning false. */
+size_t core_list(const struct core *c, const struct gtx_filter *filter,
+		 uint64_t now_ms, bool (*each)(void *ctx, struct gtx_view),
+		 void *ctx);
+
+/* E_NOTFOUND: not among the unfinished ones (see core_outcome). */
+MUST_CHECK int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
+			 struct gtx_view *view,
+			 void (*branch)(void *ctx, struct branch_view),
+			 void *ctx);
+
+/* The outcome that a tombstone remembers. E_NOTFOUND if there is none. */
+MUST_CHECK int core_outcome(const struct core *c, uint64_t number,
+			    enum gtx_status *status);
+
+struct core_stats {
+	uint64_t begun, committed, rolled_back, timed_out, hung;
+	uint64_t branches, commands, retries;
+	uint64_t lock_conflicts, lock_waits, deadlocks;
+	uint64_t rows_forced, rows_lazy;
+	size_t gtx_now, locks_now, waiters_now, peers_now, tombstones_now;
+};
+
+struct core_stats core_stats(const struct core *c);
+
+/* Walk everything and REQUIRE its invariants. For tests and the simulator. */
+void core_check(const struct core *c);
+
+#endif

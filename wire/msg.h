@@ -95,15 +95,16 @@ struct msg {
 	size_t n_list;
 };
 
-/* Append the message. E_NOMEM and E_LIMIT as the buffer says. */
+/* Append the message. E_NOMEM and E_LIMIT as the buffer says, E_LIMIT also for
+ * a list longer than MSG_LIST_MAX. The buffer's contents count only on OK. */
 MUST_CHECK int msg_encode(struct buf *out, const struct msg *m);
 
 /*
  * Take a body apart. Bytes borrow from `body`, the list is allocated from
  * `mem` (an arena: it is never freed one by one).
  *
- * E_INVALID  cut off, trailing bytes, a number of the wrong size, a type that
- *            is not in the list above
+ * E_INVALID  cut off, trailing bytes, a number of the wrong size, a field given
+ *            twice, a type that is not in the list above
  * E_VERSION  another version than MSG_VERSION
  * E_LIMIT    a list longer than MSG_LIST_MAX
  * E_NOMEM

@@ -1,0 +1,345 @@
+#include "base/arena.h"
+#include "base/hash.h"
+#include "tests/fakes/flaky.h"
+#include "wire/msg.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const enum msg_type types[] = {
+	MSG_HELLO,   MSG_PING,         MSG_BEGIN,  MSG_REGISTER,    MSG_REPORT,
+	MSG_COMMIT,  MSG_ROLLBACK,     MSG_STATUS, MSG_LOCK_CHECK,  MSG_IDS,
+	MSG_WELCOME, MSG_PONG,         MSG_REPLY,  MSG_BRANCH_DONE, MSG_COMMAND,
+	MSG_BYE,     MSG_HELLO_WANTED,
+};
+
+/* Every scalar field by its kind, so that a new one is not forgotten: the
+ * sizes below must add up to the whole struct. */
+#define U64_FIELDS(m)                                                          \
+	{                                                                      \
+		&(m)->branch, &(m)->timeout_ms, &(m)->mode, &(m)->client_key,  \
+			&(m)->wait_ms, &(m)->status, &(m)->count,              \
+			&(m)->first_id, &(m)->err, &(m)->holder_age_ms,        \
+			&(m)->command, &(m)->attempt, &(m)->resolution,        \
+			&(m)->heartbeat_ms                                     \
+	}
+#define BYTES_FIELDS(m)                                                        \
+	{                                                                      \
+		&(m)->xid, &(m)->name, &(m)->application, &(m)->instance,      \
+			&(m)->resource, &(m)->application_data, &(m)->holder,  \
+			&(m)->key, &(m)->text, &(m)->detail, &(m)->values,     \
+			&(m)->coordinator, &(m)->nonce, &(m)->signature,       \
+			&(m)->traceparent                                      \
+	}
+#define N_U64   14
+#define N_BYTES 15
+
+static struct bytes random_bytes(struct arena *a, uint64_t *seed, size_t max)
+{
+	size_t len = (size_t)(random_next(seed) % (max + 1));
+	uint8_t *p = arena_alloc(a, len + 1);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)random_next(seed);
+	return (struct bytes){ p, len };
+}
+
+static struct msg random_msg(struct arena *a, uint64_t *seed)
+{
+	struct msg m = { 0 };
+	uint64_t *numbers[] = U64_FIELDS(&m);
+	struct bytes *texts[] = BYTES_FIELDS(&m);
+	struct bytes *list;
+
+	m.type = types[random_next(seed) % ARRAY_LEN(types)];
+	m.id = random_next(seed);
+	m.ordered = random_next(seed) % 2;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (random_next(seed) % 2)
+			*numbers[i] =
+				random_next(seed) >> (random_next(seed) % 64);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (random_next(seed) % 2)
+			*texts[i] = random_bytes(a, seed, 40);
+	m.n_list = (size_t)(random_next(seed) % 5);
+	list = arena_array(a, m.n_list + 1, sizeof *list);
+	assert_non_null(list);
+	for (size_t i = 0; i < m.n_list; i++)
+		list[i] = random_bytes(a, seed, 20);
+	m.list = list;
+	return m;
+}
+
+static void assert_same(struct msg a, struct msg b)
+{
+	uint64_t *na[] = U64_FIELDS(&a), *nb[] = U64_FIELDS(&b);
+	struct bytes *ta[] = BYTES_FIELDS(&a), *tb[] = BYTES_FIELDS(&b);
+
+	assert_int_equal(a.type, b.type);
+	assert_true(a.id == b.id);
+	assert_int_equal(a.ordered, b.ordered);
+	for (size_t i = 0; i < ARRAY_LEN(na); i++)
+		assert_true(*na[i] == *nb[i]);
+	for (size_t i = 0; i < ARRAY_LEN(ta); i++)
+		assert_true(bytes_equal(*ta[i], *tb[i]));
+	assert_int_equal(a.n_list, b.n_list);
+	for (size_t i = 0; i < a.n_list; i++)
+		assert_true(bytes_equal(a.list[i], b.list[i]));
+}
+
+static void test_the_field_lists_of_this_test_are_complete(void **state)
+{
+	size_t bytes = N_BYTES * sizeof(struct bytes) + N_U64 * 8;
+
+	(void)state;
+	/* type, id, ordered (both padded to 8), list and n_list */
+	assert_int_equal(sizeof(struct msg), bytes + 5 * 8);
+}
+
+static void test_random_messages_come_back_as_they_went(void **state)
+{
+	uint64_t seed = 20260101;
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	for (int i = 0; i < 3000; i++) {
+		struct msg m = random_msg(&a, &seed), got;
+
+		buf_clear(&b);
+		assert_int_equal(msg_encode(&b, &m), OK);
+		assert_int_equal(msg_decode(&got, &a.as_mem, buf_bytes(&b)),
+				 OK);
+		assert_same(m, got);
+		arena_reset(&a);
+	}
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+/* A cut at a field's end is a valid, shorter message; it must then say just
+ * what was kept. Any other cut is refused. */
+static void test_a_cut_is_refused_unless_it_is_between_fields(void **state)
+{
+	struct bytes keys[] = { BYTES("k1"), BYTES("") };
+	struct msg m = { .type = MSG_REGISTER,
+			 .id = 9,
+			 .xid = BYTES("h:1:2"),
+			 .mode = 1,
+			 .ordered = true,
+			 .list = keys,
+			 .n_list = 2 };
+	/* version, type, id | xid | ordered | mode | k1 | "" */
+	const size_t ends[] = { 10, 20, 26, 39, 46, 51 };
+	struct arena a;
+	struct buf b;
+	size_t at = 0;
+
+	(void)state;
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	assert_int_equal(msg_encode(&b, &m), OK);
+	assert_int_equal(b.len, ends[ARRAY_LEN(ends) - 1]);
+	for (size_t n = 0; n <= b.len; n++) {
+		/* a copy of exactly n bytes, for the address sanitizer */
+		uint8_t *cut = malloc(n ? n : 1);
+		struct msg got;
+		int rc;
+
+		assert_non_null(cut);
+		memcpy(cut, b.data, n);
+		rc = msg_decode(&got, &a.as_mem, (struct bytes){ cut, n });
+		assert_int_equal(rc, n == ends[at] ? OK : E_INVALID);
+		at += rc == OK;
+		free(cut);
+	}
+	assert_int_equal(at, ARRAY_LEN(ends));
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void test_a_damaged_message_is_refused_or_well_formed(void **state)
+{
+	uint64_t seed = 7;
+	struct arena a;
+	struct buf b, again;
+
+	(void)state;
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	buf_init(&again, &mem_heap);
+	for (int i = 0; i < 20000; i++) {
+		struct msg m = random_msg(&a, &seed), got, twice;
+		int hits = 1 + (int)(random_next(&seed) % 4);
+		int rc;
+
+		buf_clear(&b);
+		buf_clear(&again);
+		assert_int_equal(msg_encode(&b, &m), OK);
+		while (hits-- > 0)
+			b.data[random_next(&seed) % b.len] =
+				(uint8_t)random_next(&seed);
+		rc = msg_decode(&got, &a.as_mem, buf_bytes(&b));
+		assert_true(rc == OK || rc == E_INVALID || rc == E_VERSION);
+		if (rc == OK) {
+			assert_int_equal(msg_encode(&again, &got), OK);
+			assert_int_equal(msg_decode(&twice, &a.as_mem,
+						    buf_bytes(&again)),
+					 OK);
+			assert_same(got, twice);
+		}
+		arena_reset(&a);
+	}
+	buf_fini(&again);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void start(struct buf *b, uint8_t version, uint8_t type)
+{
+	buf_clear(b);
+	buf_put_u8(b, version);
+	buf_put_u8(b, type);
+	buf_put_u64(b, 5);
+}
+
+static void field(struct buf *b, uint8_t tag, size_t len)
+{
+	buf_put_u8(b, tag);
+	buf_put_u32(b, (uint32_t)len);
+	while (len-- > 0)
+		buf_put_u8(b, 1);
+}
+
+static int decode(struct arena *a, struct buf *b, struct msg *m)
+{
+	assert_int_equal(buf_error(b), OK);
+	return msg_decode(m, &a->as_mem, buf_bytes(b));
+}
+
+static void test_what_is_newer_is_skipped_and_what_is_wrong_refused(
+	void **state)
+{
+	struct arena a;
+	struct msg m;
+	struct buf b;
+
+	(void)state;
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+
+	start(&b, MSG_VERSION, MSG_PING);
+	field(&b, 250, 3);
+	field(&b, 250, 0);
+	field(&b, 3, 8); /* branch */
+	assert_int_equal(decode(&a, &b, &m), OK);
+	assert_int_equal(m.type, MSG_PING);
+	assert_true(m.branch == 0x0101010101010101u);
+
+	start(&b, MSG_VERSION + 1, MSG_PING);
+	assert_int_equal(decode(&a, &b, &m), E_VERSION);
+	start(&b, MSG_VERSION, 63);
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	start(&b, MSG_VERSION, 0);
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	start(&b, MSG_VERSION, MSG_PING);
+	field(&b, 3, 7);
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	start(&b, MSG_VERSION, MSG_PING);
+	field(&b, 8, 2); /* ordered */
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	start(&b, MSG_VERSION, MSG_PING);
+	field(&b, 3, 8);
+	field(&b, 3, 8);
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void test_a_list_has_a_limit(void **state)
+{
+	struct msg m = { .type = MSG_REGISTER, .n_list = MSG_LIST_MAX };
+	struct bytes *list = calloc(MSG_LIST_MAX + 1, sizeof *list);
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	assert_non_null(list);
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	m.list = list;
+	assert_int_equal(msg_encode(&b, &m), OK);
+	assert_int_equal(decode(&a, &b, &m), OK);
+	assert_int_equal(m.n_list, MSG_LIST_MAX);
+	field(&b, 1, 0);
+	assert_int_equal(decode(&a, &b, &m), E_LIMIT);
+	m.list = list;
+	m.n_list = MSG_LIST_MAX + 1;
+	buf_clear(&b);
+	assert_int_equal(msg_encode(&b, &m), E_LIMIT);
+	buf_fini(&b);
+	arena_fini(&a);
+	free(list);
+}
+
+static void test_every_type_has_a_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		assert_string_not_equal(msg_type_name(types[i]), "unknown");
+	assert_string_equal(msg_type_name(MSG_BRANCH_DONE), "branch_done");
+	assert_string_equal(msg_type_name((enum msg_type)200), "unknown");
+}
+
+static void test_memory_may_fail_anywhere(void **state)
+{
+	struct bytes list[] = { BYTES("a"), BYTES("b") };
+	struct msg m = { .type = MSG_HELLO, .list = list, .n_list = 2 };
+	struct msg got;
+	struct flaky f;
+	int rc = E_NOMEM;
+
+	(void)state;
+	for (long n = 0; rc != OK; n++) {
+		struct arena a;
+		struct buf b;
+
+		flaky_init(&f, n);
+		arena_init(&a, &f.mem, 0);
+		buf_init(&b, &f.mem);
+		rc = msg_encode(&b, &m);
+		if (rc == OK)
+			rc = msg_decode(&got, &a.as_mem, buf_bytes(&b));
+		assert_true(rc == OK || rc == E_NOMEM);
+		buf_fini(&b);
+		arena_fini(&a);
+		assert_int_equal(f.live, 0);
+	}
+	assert_true(f.calls >= 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_the_field_lists_of_this_test_are_complete),
+		cmocka_unit_test(test_random_messages_come_back_as_they_went),
+		cmocka_unit_test(
+			test_a_cut_is_refused_unless_it_is_between_fields),
+		cmocka_unit_test(
+			test_a_damaged_message_is_refused_or_well_formed),
+		cmocka_unit_test(
+			test_what_is_newer_is_skipped_and_what_is_wrong_refused),
+		cmocka_unit_test(test_a_list_has_a_limit),
+		cmocka_unit_test(test_every_type_has_a_name),
+		cmocka_unit_test(test_memory_may_fail_anywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

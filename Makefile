@@ -1,0 +1,45 @@
+# Thin: what to type. How things are built is in CMakeLists.txt.
+#
+#   make            build into build/dev
+#   make demo       the wallet checkout, on three SQLite files
+#                   DB=servers: PostgreSQL, MariaDB and SQLite; KEEP=1: stays up
+#   make test       every suite
+#   make bench      measurements (nothing is asserted)
+#   make install    PREFIX=/usr/local, DESTDIR=
+#   make cov        line and branch coverage of tc/core
+
+PREFIX ?= /usr/local
+DB ?= embedded
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+export CLICOLOR_FORCE =
+
+all: build/dev
+
+deps:
+	@scripts/setup
+
+build/dev: deps
+	@scripts/build dev
+
+demo: build/dev
+	@samples/checkout/demo --build build/dev --db $(DB) $(if $(KEEP),--keep)
+
+test: deps
+	@scripts/test
+
+bench: deps
+	@scripts/build release
+	@tests/bench/run build/release
+
+cov: deps
+	@scripts/build cov
+	@scripts/coverage build/cov
+
+install: deps
+	@scripts/build release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --install build/release
+
+clean:
+	rm -rf build
+
+.PHONY: all deps build/dev demo test bench cov install clean

@@ -1,0 +1,61 @@
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+/*
+ * Writing JSON into a buffer, and asking whether bytes are JSON.
+ *
+ *   json_init(&j, &buf);
+ *   json_object(&j, NULL);
+ *   json_id(&j, "id", 7);
+ *   json_text(&j, "name", BYTES("checkout"));
+ *   json_end(&j);                          {"id":"7","name":"checkout"}
+ *
+ * Rules
+ * -----
+ *  - `key` is the member's name inside an object, NULL inside an array and for
+ *    the outermost value. Keys are plain literals; they are not escaped.
+ *  - Ids are 64-bit and travel as strings: most readers of JSON hold numbers
+ *    in doubles. json_number() is for what stays below 2^53.
+ *  - Text that is not UTF-8 is written with U+FFFD in place of each wrong
+ *    byte, so the document is always valid.
+ *  - Errors stick in the buffer; ask buf_error() at the end.
+ *
+ * Pure. One owner at a time.
+ */
+
+#include "base/buf.h"
+
+#define JSON_DEPTH_MAX 64
+
+struct json {
+	struct buf *out;
+	bool comma;   /* something stands before the next value */
+	size_t depth; /* open objects and arrays */
+	char closes[JSON_DEPTH_MAX]; /* what ends each of them */
+};
+
+void json_init(struct json *j, struct buf *out);
+
+void json_object(struct json *j, const char *key);
+void json_array(struct json *j, const char *key);
+/* Close the innermost object or array. */
+void json_end(struct json *j);
+
+void json_text(struct json *j, const char *key, struct bytes text);
+/* null for empty text. */
+void json_text_or_null(struct json *j, const char *key, struct bytes text);
+void json_id(struct json *j, const char *key, uint64_t id);
+void json_number(struct json *j, const char *key, uint64_t n);
+void json_bool(struct json *j, const char *key, bool value);
+void json_null(struct json *j, const char *key);
+/* `document` is one JSON value (see json_valid), written as it is. */
+void json_raw(struct json *j, const char *key, struct bytes document);
+
+/* A string with its quotes, without any json around it. */
+void json_put_text(struct buf *out, struct bytes text);
+
+/* One complete value as RFC 8259 has it, in UTF-8, nested at most
+ * JSON_DEPTH_MAX deep, with nothing but blanks around it. */
+bool json_valid(struct bytes document);
+
+#endif

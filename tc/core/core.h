@@ -153,6 +153,7 @@ struct request {
 	enum resolution resolution; /* RESOLVE */
 	struct bytes
 		text; /* RESOLVE: values; ROLLBACK, RETRY: why, for history */
+	struct bytes reason; /* RESOLVE: why, for history */
 };
 
 /*

@@ -27,9 +27,25 @@ enum catalog_verdict {
 	CATALOG_REFUSED = 2, /* no key, not a table, not transactional, … */
 };
 
+/* How a column is spelled in SQL so that no setting of the session (time zone,
+ * character set, sql_mode, DateStyle, …) changes the value. %C stands for the
+ * column (qualified as need be), %P for a placeholder: see catalog_put_sql(). */
+struct catalog_column {
+	/* In a select list; its type is that of the table's column: hand it
+	 * to db_exec() in db_stmt.as. Usually just "%C". */
+	struct bytes read;
+	/* A parameter in UTF-8 compared with or assigned to the column on a
+	 * connection of the application. Usually just "%P". */
+	struct bytes param;
+	/* Key columns with .folds: text that is the same for all values that
+	 * the column takes as equal; else empty. SQLite: also an expression. */
+	struct bytes lock;
+};
+
 struct catalog_table {
-	struct table *table; /* for CATALOG_REFUSED as much as is known */
-	enum catalog_verdict verdict; /* the worst that applies */
+	const struct table *table; /* for CATALOG_REFUSED as much as is known */
+	const struct catalog_column *columns; /* beside table->columns */
+	enum catalog_verdict verdict;         /* the worst that applies */
 	/* Verdicts for each kind of statement: a trigger on INSERT says
 	 * nothing about DELETE. Each at most .verdict. */
 	enum catalog_verdict on_insert, on_update, on_delete;
@@ -55,5 +71,10 @@ MUST_CHECK int catalog_load(struct db *db, struct bytes schema,
 /* True in *same if the definition is as it was. Codes as db_exec(). */
 MUST_CHECK int catalog_unchanged(struct db *db, const struct catalog_table *t,
 				 struct arena *arena, bool *same);
+
+struct buf;
+/* Append a spelling with its %C and %P filled in, both quoted already. */
+void catalog_put_sql(struct buf *out, struct bytes spelling,
+		     struct bytes column, struct bytes param);
 
 #endif

@@ -14,12 +14,14 @@
  *    its connection, whose session is set up for exact writes (UTF-8, UTC,
  *    strict).
  *  - Placeholders in SQL are the database's own: $1, $2, … for PostgreSQL,
- *    ? for the others.
+ *  ? for the others; undo/quote.h spells them and names.
  *  - Results live in the arena that was handed in. SQL and parameters are
  *    borrowed for the call.
- *  - Values come out in one spelling whatever the session's settings are
- *    (DateStyle, TimeZone, extra_float_digits, bytea_output, …), see value.h
- *    of undo and values.md beside this file for what each type becomes.
+ *  - PostgreSQL's values come out in one spelling whatever the session's
+ *    settings are (DateStyle, TimeZone, extra_float_digits, bytea_output, …).
+ *    On MySQL the character set of results and the time zone of TIMESTAMP are
+ *    the session's; for exact values read columns through the expressions of
+ *    the catalog, which do not depend on it.
  *  - After a failure db_error() says what happened. A call that failed inside
  *    a transaction may have ended it: ask db_state().
  *  - The outcome of a COMMIT is one of three; E_UNKNOWN is never guessed away.
@@ -28,6 +30,7 @@
  */
 
 #include "base/arena.h"
+#include "base/dialect.h"
 #include "undo/value.h"
 
 struct pg_conn;  /* PGconn */
@@ -35,12 +38,6 @@ struct st_mysql; /* MYSQL */
 struct sqlite3;
 
 struct db;
-
-enum db_kind {
-	DB_POSTGRES = 1,
-	DB_MYSQL = 2, /* and MariaDB */
-	DB_SQLITE = 3,
-};
 
 /* What kind of failure it was, for deciding what to do next. */
 enum db_class {
@@ -108,7 +105,7 @@ MUST_CHECK int db_open(struct db **out, const struct mem *mem, const char *dsn,
  * cached statements are closed if it is idle). NULL is fine. */
 void db_free(struct db *db);
 
-enum db_kind db_kind(const struct db *db);
+enum dialect db_dialect(const struct db *db);
 bool db_is_mariadb(const struct db *db);
 /* The native handle, by kind; NULL if it is another kind. */
 struct pg_conn *db_pg(const struct db *db);
@@ -211,9 +208,9 @@ MUST_CHECK int db_exec(struct db *db, const struct db_stmt *stmt,
  * written. Codes as db_exec(), of the one that failed, stmts[*done].
  * On PostgreSQL outside a transaction, all of them are one transaction.
  */
-MUST_CHECK int db_exec_all(struct db *db, const struct db_stmt *stmts,
-			   size_t n, struct arena *arena,
-			   struct db_result *results, size_t *done);
+MUST_CHECK int db_exec_all(struct db *db, const struct db_stmt *stmts, size_t n,
+			   struct arena *arena, struct db_result *results,
+			   size_t *done);
 
 /* Run SQL without parameters and rows, e.g. SET, SAVEPOINT, XA …; several
  * statements in one string are refused. Codes as db_exec(). */
@@ -248,13 +245,5 @@ MUST_CHECK int db_rollback(struct db *db);
 MUST_CHECK int db_savepoint(struct db *db, const char *name);
 MUST_CHECK int db_rollback_to(struct db *db, const char *name);
 MUST_CHECK int db_release(struct db *db, const char *name);
-
-/* ---- names and text ---- */
-
-struct buf;
-/* Append an identifier, quoted in the database's way. */
-void db_put_name(const struct db *db, struct buf *out, struct bytes name);
-/* Append the n-th placeholder, counted from 1: $1 or ?. */
-void db_put_param(const struct db *db, struct buf *out, size_t n);
 
 #endif

@@ -24,6 +24,7 @@ const char *err_name(int err)
 		[-E_DIRTY] = "dirty row",
 		[-E_VERSION] = "unknown version",
 		[-E_AGAIN] = "try again",
+		[-E_ROLLED_BACK] = "rolled back",
 	};
 
 	if (err > 0 || err <= -(int)ARRAY_LEN(names))

@@ -34,6 +34,7 @@ enum err {
 	E_DIRTY = -15,       /* a row was changed from outside; undo stopped */
 	E_VERSION = -16,     /* made by another version that we can't read */
 	E_AGAIN = -17,       /* not now; try again */
+	E_ROLLED_BACK = -18, /* the global transaction is rolled back */
 };
 
 /* A short stable word for an error code, e.g. "conflict". Never NULL. */

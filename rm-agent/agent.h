@@ -1,0 +1,179 @@
+#ifndef RM_AGENT_AGENT_H
+#define RM_AGENT_AGENT_H
+
+/*
+ * What the agent offers to the modes (AT, TCC, …) on top of <treaty/treaty.h>:
+ * branches, lock checks, and handlers for phase two.
+ *
+ * Rules
+ * -----
+ *  - Each call sets the text of treaty_last_error() when it fails. A mode that
+ *    fails for its own reasons sets it by agent_fail().
+ *  - Codes are those of base.h. E_UNKNOWN: the request was sent and not
+ *    answered, the coordinator may have done it. E_TIMEOUT and E_CLOSED from
+ *    the transport: it never left. Every request may be made again.
+ *  - Handlers run on the agent's workers (or within treaty_process()), never
+ *    under a lock of the agent. The commands of one branch never run at the
+ *    same time in one process. Any order; any number of times.
+ *  - Arguments are borrowed for the call.
+ */
+
+#include "base/buf.h"
+#include "base/lock_key.h"
+#include "base/status.h"
+#include "base/xid.h"
+
+#include <treaty/treaty.h>
+
+/* ---- errors ---- */
+
+/* Set the thread's error text and return err. The text is cut at 1 KiB. */
+int agent_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void agent_error_clear(void);
+
+/* ---- the transaction ---- */
+
+/* OK if branches may be registered by the calling thread: not forked, handle
+ * open, not decided yet, bound to this thread or to none. Else E_STATE or
+ * E_CLOSED with a text. Asks nobody. */
+MUST_CHECK int agent_tx_check(struct treaty_tx *tx);
+struct treaty *agent_of(const struct treaty_tx *tx);
+/* A number that never changes for a transaction object and differs between
+ * objects of the process: for finding out that "the" transaction of a
+ * connection is another one now. */
+uint64_t agent_tx_serial(const struct treaty_tx *tx);
+
+/* .lock_wait_ms of the options. */
+uint64_t agent_lock_wait_ms(const struct treaty *t);
+
+/* ---- branches ---- */
+
+#define AGENT_KEY_MAX 512 /* bytes of a lock key that are kept of a conflict */
+
+/* Who is in the way, after E_CONFLICT, E_DEADLOCK or E_TIMEOUT. */
+struct agent_conflict {
+	char holder[XID_LEN_MAX + 1]; /* xid; "": not known */
+	uint8_t key[AGENT_KEY_MAX];   /* lock key, see base/lock_key.h */
+	size_t key_len;               /* 0: not known, or longer than that */
+	uint64_t holder_age_ms;
+};
+
+struct agent_branch {
+	enum branch_mode mode;
+	struct bytes resource;
+	const struct bytes *lock_keys;
+	size_t n_lock_keys;
+	struct bytes application_data;
+	uint64_t wait_ms; /* for locks; 0: refuse at once */
+};
+
+/*
+ * Register a branch, with its locks: all or none. *branch is its id.
+ * *conflict (optional) is always written; .holder is "" if nobody is in the
+ * way.
+ *
+ * E_CONFLICT  refused at once: somebody holds a row (and wait_ms is 0, or the
+ *             holder is rolling back)
+ * E_DEADLOCK  waiting would close a cycle: roll back
+ * E_TIMEOUT   .holder[0]: waited that long for the row;
+ *             else the coordinator was not reached and nothing was sent
+ * E_UNKNOWN   sent, no answer: the branch may exist. Roll back what is local;
+ *             the coordinator's rollback of the branch must find nothing
+ * E_STATE     the transaction takes no more branches (rolled back, timed out,
+ *             committed), or misuse
+ * E_NOTFOUND  the coordinator does not know the transaction: it is rolled back
+ * E_LIMIT, E_INVALID, E_CLOSED, E_DENIED, E_NOMEM
+ */
+MUST_CHECK int agent_register(struct treaty_tx *tx,
+			      const struct agent_branch *branch,
+			      uint64_t *branch_id,
+			      struct agent_conflict *conflict);
+
+/*
+ * Tell the end of a branch's phase one: BRANCH_PHASE_ONE_DONE, …_FAILED or
+ * BRANCH_RDONLY. application_data replaces that of the registration, if it is
+ * not empty. Works for a transaction that is decided already, too.
+ * E_NOTFOUND, E_STATE, E_TIMEOUT, E_UNKNOWN, E_CLOSED, E_NOMEM
+ */
+MUST_CHECK int agent_report(struct treaty_tx *tx, uint64_t branch_id,
+			    enum branch_status status,
+			    struct bytes application_data);
+
+/* The same without waiting for the answer; for telling FAILED, where a lost
+ * message costs nothing but time. */
+void agent_report_later(struct treaty_tx *tx, uint64_t branch_id,
+			enum branch_status status);
+
+/*
+ * Are these rows free for the transaction (tx NULL: for nobody, i.e. held by
+ * none)? Waits up to wait_ms. OK; E_CONFLICT, E_DEADLOCK or E_TIMEOUT with
+ * *conflict as agent_register(); else as there.
+ */
+MUST_CHECK int agent_lock_check(struct treaty *t, struct treaty_tx *tx,
+				struct bytes resource,
+				const struct bytes *lock_keys,
+				size_t n_lock_keys, uint64_t wait_ms,
+				struct agent_conflict *conflict);
+
+/* ---- phase two ---- */
+
+enum agent_command_type { AGENT_COMMIT, AGENT_ROLLBACK };
+
+/* enum resolution of tc/core/core.h: what an operator has decided. */
+enum agent_resolution {
+	AGENT_RESOLVE_NONE,
+	AGENT_RESOLVE_USE_UNDO,
+	AGENT_RESOLVE_KEEP_CURRENT,
+	AGENT_RESOLVE_VALUES, /* .values says what to write */
+};
+
+struct agent_command {
+	enum agent_command_type type;
+	const char *xid;
+	uint64_t branch;
+	enum branch_mode mode;
+	const char *resource;
+	struct bytes application_data;
+	uint64_t attempt; /* 1, 2, … */
+	enum agent_resolution resolution;
+	struct bytes values;
+};
+
+/* What a handler answers. */
+struct agent_result {
+	/* COMMITTED, ROLLBACKED: done. …_RETRYABLE, …_NOTA: again later.
+	 * …_UNRETRYABLE: hung. */
+	enum branch_status status;
+	struct buf *error;  /* append: a sentence for people */
+	struct buf *detail; /* append: JSON of a dirty row's difference */
+};
+
+struct agent_handler {
+	/* Do it and fill *result; its .status is set to "…_RETRYABLE" before
+	 * the call. The command is borrowed. May block. */
+	void (*run)(void *ctx, const struct agent_command *command,
+		    struct agent_result *result);
+	/* Called once when the resource is taken away or the handle closes,
+	 * after its last run. May be NULL. */
+	void (*free)(void *ctx);
+};
+
+/*
+ * Offer to run phase two of a resource; the coordinator is told. On OK the
+ * agent owns ctx (handler.free). E_STATE if the resource is there already,
+ * E_LIMIT (4 096 resources), E_CLOSED, E_INVALID, E_NOMEM: ctx stays yours.
+ */
+MUST_CHECK int agent_resource_add(struct treaty *t, struct bytes resource,
+				  enum branch_mode mode,
+				  const struct agent_handler *handler,
+				  void *ctx);
+
+/* The ctx of a resource, or NULL. The caller knows that it is not removed
+ * meanwhile. */
+void *agent_resource_find(struct treaty *t, struct bytes resource);
+
+/* Take it away again: the coordinator is told, running commands are waited
+ * for, then handler.free is called. E_NOTFOUND; E_STATE from a handler. */
+MUST_CHECK int agent_resource_remove(struct treaty *t, struct bytes resource);
+
+#endif

@@ -2,7 +2,8 @@
 #define BASE_JSON_H
 
 /*
- * Writing JSON into a buffer, and asking whether bytes are JSON.
+ * Writing JSON into a buffer; asking whether bytes are JSON; reading such bytes
+ * value by value without a tree.
  *
  *   json_init(&j, &buf);
  *   json_object(&j, NULL);
@@ -57,5 +58,31 @@ void json_put_text(struct buf *out, struct bytes text);
 /* One complete value as RFC 8259 has it, in UTF-8, nested at most
  * JSON_DEPTH_MAX deep, with nothing but blanks around it. */
 bool json_valid(struct bytes document);
+
+/* ---- reading what json_valid() said yes to; all views borrow from it ---- */
+
+enum json_type {
+	JSON_OBJECT,
+	JSON_ARRAY,
+	JSON_TEXT,
+	JSON_NUMBER,
+	JSON_BOOL,
+	JSON_NULL
+};
+
+enum json_type json_type(struct bytes value);
+
+struct json_walk {
+	struct bytes rest;
+	bool object;
+};
+
+/* The members of an object or an array, one by one: *value as it stands there,
+ * *key with its quotes (empty in an array). Anything else has no members. */
+void json_walk_init(struct json_walk *w, struct bytes document);
+bool json_walk(struct json_walk *w, struct bytes *key, struct bytes *value);
+
+/* Append what a JSON_TEXT value, or a key, says. */
+void json_get_text(struct buf *out, struct bytes text);
 
 #endif

@@ -192,6 +192,66 @@ static void test_utf8_refuses_what_the_rfc_refuses(void **state)
 	assert_false(utf8_valid(BYTES("ab\xf5")));
 }
 
+static void test_members_are_walked_in_order(void **state)
+{
+	struct bytes document = BYTES(
+		" { \"a\" : [1, {\"x\":[]} ,\"t\"] , \"b\":{},\"c\":-1.50 } ");
+	struct bytes key, value, none;
+	struct json_walk w, inner;
+
+	(void)state;
+	assert_true(json_valid(document));
+	assert_int_equal(json_type(document), JSON_OBJECT);
+	json_walk_init(&w, document);
+	assert_true(json_walk(&w, &key, &value));
+	assert_true(bytes_equal(key, BYTES("\"a\"")));
+	assert_int_equal(json_type(value), JSON_ARRAY);
+	json_walk_init(&inner, value);
+	assert_true(json_walk(&inner, &none, &value));
+	assert_true(bytes_equal(value, BYTES("1")));
+	assert_int_equal(none.len, 0);
+	assert_true(json_walk(&inner, &none, &value));
+	assert_true(bytes_equal(value, BYTES("{\"x\":[]}")));
+	assert_true(json_walk(&inner, &none, &value));
+	assert_int_equal(json_type(value), JSON_TEXT);
+	assert_false(json_walk(&inner, &none, &value));
+	assert_true(json_walk(&w, &key, &value));
+	assert_int_equal(json_type(value), JSON_OBJECT);
+	json_walk_init(&inner, value);
+	assert_false(json_walk(&inner, &none, &value));
+	assert_true(json_walk(&w, &key, &value));
+	assert_true(bytes_equal(value, BYTES("-1.50")));
+	assert_false(json_walk(&w, &key, &value));
+	json_walk_init(&w, BYTES("null"));
+	assert_false(json_walk(&w, &key, &value));
+}
+
+static void expect_read(const char *json, struct bytes text)
+{
+	struct buf b;
+
+	assert_true(json_valid(bytes_of(json)));
+	buf_init(&b, &mem_heap);
+	json_get_text(&b, bytes_of(json));
+	assert_int_equal(b.len, text.len);
+	assert_true(bytes_equal(buf_bytes(&b), text));
+	buf_fini(&b);
+}
+
+static void test_escapes_are_read_back(void **state)
+{
+	(void)state;
+	expect_read("\"\"", BYTES(""));
+	expect_read("\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+		    BYTES("a\"\\/\b\f\n\r\t"));
+	expect_read("\"\\u0000\\u00e9\\u4F60\"",
+		    BYTES("\0\xc3\xa9\xe4\xbd\xa0"));
+	expect_read("\"\\ud83d\\ude00\"", BYTES("\xf0\x9f\x98\x80"));
+	expect_read("\"\\ud83dx\\ude00\"", BYTES("\xef\xbf\xbdx\xef\xbf\xbd"));
+	expect_read("\"\\ud83d\\u0041\"", BYTES("\xef\xbf\xbd"
+						"A"));
+}
+
 static void test_no_memory_sticks_in_the_buffer(void **state)
 {
 	struct flaky f;
@@ -222,6 +282,8 @@ int main(void)
 		cmocka_unit_test(
 			test_deep_nesting_is_refused_and_does_not_crash),
 		cmocka_unit_test(test_utf8_refuses_what_the_rfc_refuses),
+		cmocka_unit_test(test_members_are_walked_in_order),
+		cmocka_unit_test(test_escapes_are_read_back),
 		cmocka_unit_test(test_no_memory_sticks_in_the_buffer),
 	};
 

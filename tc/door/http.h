@@ -20,6 +20,7 @@
  *  - Bodies need a Content-Length, and never exceed body_max.
  */
 
+#include "base/buf.h"
 #include "tc/door/door.h"
 
 #define HTTP_ADDRESS_DEFAULT "127.0.0.1:7091"

@@ -31,6 +31,7 @@ struct store;
  * E_CORRUPT   a checksum or the file is wrong; store_error() says which row
  *             and what can be done
  * E_VERSION   written by a newer version
+ * E_CONFLICT  another process has it open
  * E_IO
  * or what `each` returned
  */

@@ -216,9 +216,17 @@ MUST_CHECK int db_exec_all(struct db *db, const struct db_stmt *stmts, size_t n,
  * statements in one string are refused. Codes as db_exec(). */
 MUST_CHECK int db_command(struct db *db, const char *sql);
 
-/* Statements kept prepared on this connection are gone (the application ran
- * DISCARD ALL, reset or changed user). */
+/* The application did something to its session (SET, DISCARD, reset, change
+ * of user): statements kept prepared may be gone and settings are read again
+ * before the next statement. */
 void db_forget_kept(struct db *db);
+
+/* SQL and text values handed to db_exec() are UTF-8, whatever the session's
+ * encoding; this turns text that is in the session's encoding (SQL of the
+ * application, for a native call) into it. E_INVALID: it is not in that
+ * encoding. *out may be `text` itself. E_NOMEM. */
+MUST_CHECK int db_to_utf8(struct db *db, struct arena *arena, struct bytes text,
+			  struct bytes *out);
 
 /* ---- transactions ---- */
 

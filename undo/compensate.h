@@ -95,7 +95,8 @@ void plan_read_done(struct plan *p);
  *             "seen":"9f…","values":{"balance":"10.00","note":null}},
  *            {"table":"public.log","key":{"id":"7"},"choice":"undo"}]}
  *
- * undo    write the state before the branch, whatever is there now
+ * undo    restore the state before the branch, whatever is there now: first
+ *         the row is put back to what the branch left, then all is undone
  * keep    leave the row as it is
  * values  write these columns (others stay; a row that is absent is inserted
  *         with them); "values":null deletes the row
@@ -104,7 +105,8 @@ void plan_read_done(struct plan *p);
  * the difference; if given and the row looks different by now, the row stays
  * dirty. Rows that are not dirty are not touched by any of this. A row named
  * here that the branch never touched is E_INVALID, as is anything malformed;
- * *why says what. Once every read is done (else E_STATE). E_NOMEM.
+ * *why says what. After the last read and before plan_check() says OK, else
+ * E_STATE. E_NOMEM. A failed call changes nothing.
  */
 MUST_CHECK int plan_resolve(struct plan *p, struct bytes json, struct buf *why);
 

@@ -92,6 +92,17 @@ int image_add(struct image *img, const struct value *values,
 	return OK;
 }
 
+const struct row *row_copy(struct arena *arena, const struct table *t,
+			   const struct value *values)
+{
+	struct row *row = arena_alloc(arena, sizeof *row);
+
+	if (!row)
+		return NULL;
+	row->values = copy_values(arena, values, t->n_columns);
+	return row->values ? row : NULL;
+}
+
 struct value row_key(const struct table *t, const struct row *row, size_t i)
 {
 	return row->values[t->key[i]];
@@ -195,19 +206,17 @@ static void put_key(struct buf *out, const struct table *t,
 	}
 }
 
-void row_difference(struct buf *out, const struct table *t,
-		    const struct row *before, const struct row *after,
-		    const struct row *now)
+void row_difference_members(struct buf *out, const struct table *t,
+			    const struct row *before, const struct row *after,
+			    const struct row *now)
 {
 	const struct row *const states[3] = { before, after, now };
 	const struct row *any = before ? before : after ? after : now;
 	const char *between = "";
 
-	buf_put_text(out, "{\"table\":");
-	buf_put_char(out, '"');
+	buf_put_text(out, "\"table\":\"");
 	json_put_escaped(out, t->schema);
-	if (t->schema.len > 0)
-		buf_put_char(out, '.');
+	buf_put_text(out, t->schema.len > 0 ? "." : "");
 	json_put_escaped(out, t->name);
 	buf_put_text(out, "\",\"key\":{");
 	if (any)
@@ -224,5 +233,14 @@ void row_difference(struct buf *out, const struct table *t,
 		put_column(out, t, i, states);
 		between = ",";
 	}
-	buf_put_text(out, "]}");
+	buf_put_char(out, ']');
+}
+
+void row_difference(struct buf *out, const struct table *t,
+		    const struct row *before, const struct row *after,
+		    const struct row *now)
+{
+	buf_put_char(out, '{');
+	row_difference_members(out, t, before, after, now);
+	buf_put_char(out, '}');
 }

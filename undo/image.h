@@ -46,6 +46,10 @@ void image_init(struct image *img, struct arena *arena,
 MUST_CHECK int image_add(struct image *img, const struct value *values,
 			 const struct bytes *lock_text);
 
+/* A copy of a row without lock text in the arena, or NULL. */
+const struct row *row_copy(struct arena *arena, const struct table *t,
+			   const struct value *values);
+
 /* The i-th key value of a row. */
 struct value row_key(const struct table *t, const struct row *row, size_t i);
 bool row_same_key(const struct table *t, const struct row *a,
@@ -76,5 +80,9 @@ uint64_t row_hash(const struct table *t, const struct row *row);
 void row_difference(struct buf *out, const struct table *t,
 		    const struct row *before, const struct row *after,
 		    const struct row *now);
+/* The same without the braces, to put more members beside. */
+void row_difference_members(struct buf *out, const struct table *t,
+			    const struct row *before, const struct row *after,
+			    const struct row *now);
 
 #endif

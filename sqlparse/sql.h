@@ -349,10 +349,11 @@ struct sql_script {
 
 /*
  * Describe every statement of the text. Empty statements between semicolons
- * are left out; a text with nothing in it is one SQL_EMPTY. A text that is
- * broken or beyond a limit still makes a script: the statement where it
- * happens is SQL_UNKNOWN, takes the rest of the text, and says why. `options`
- * may be NULL. OK or E_NOMEM.
+ * are left out; a text with nothing in it is one SQL_EMPTY. A broken statement
+ * is SQL_UNKNOWN and says what was expected where; if its end cannot be known
+ * (a string or bracket without end, a limit), it takes the rest of the text.
+ * Of a text beyond text_max nothing is kept. `options` may be NULL.
+ * OK or E_NOMEM.
  */
 MUST_CHECK int sql_parse(const struct mem *mem, enum sql_dialect dialect,
 			 const struct sql_options *options, struct bytes text,

@@ -40,7 +40,7 @@ enum host_state {
 struct door_port {
 	void *ctx;
 
-	/* Step the core. .now_ms and .wall_ms are filled in here. Begins are
+	/* Step the core; from process() and flush(). .now_ms and .wall_ms are filled in here. Begins are
 	 * answered with E_CLOSED while draining, without the core.
 	 * OK, or E_NOMEM: nothing changed, refuse what was asked. */
 	int (*event)(void *ctx, struct event *event);

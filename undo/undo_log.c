@@ -3,7 +3,7 @@
 /*
  * In a template, @ stands for the table, ~ for its name without the schema,
  * # for the schema in front of an index (SQLite), %% for a % and % for the next
- * parameter: then comes its PostgreSQL type, and a blank that ends it.
+ * parameter: then comes its PostgreSQL type, up to a blank.
  */
 
 static const char *const postgres[UNDO_LOG_TEXTS] = {
@@ -65,10 +65,12 @@ static const char *const mysql[UNDO_LOG_TEXTS] = {
 		"INSERT INTO @ (xid, branch_id, part, context, rollback_info, "
 		"log_status, log_created, log_modified) VALUES (% , % , % , "
 		"% , % , % , utc_timestamp(6), utc_timestamp(6))",
-	[UNDO_LOG_SELECT] = "SELECT part, context, rollback_info, log_status "
-			    "FROM @ WHERE xid = % AND branch_id = % "
-			    "ORDER BY part FOR UPDATE",
-	[UNDO_LOG_DELETE] = "DELETE FROM @ WHERE xid = % AND branch_id = % ",
+	[UNDO_LOG_SELECT] =
+		"SELECT part, context, rollback_info, log_status "
+		"FROM @ WHERE xid = % AND branch_id = CAST(% AS SIGNED) "
+		"ORDER BY part FOR UPDATE",
+	[UNDO_LOG_DELETE] = "DELETE FROM @ WHERE xid = % AND branch_id = "
+			    "CAST(% AS SIGNED) ",
 	[UNDO_LOG_DEFEND] =
 		"INSERT INTO @ (xid, branch_id, part, context, rollback_info, "
 		"log_status, log_created, log_modified) VALUES (% , % , 1, "
@@ -135,7 +137,7 @@ static const char *template_of(enum dialect dialect, enum undo_log_text which)
 }
 
 /* Write the parameter at p, just behind its %; returns where the text goes
- * on. The blank that ends a type goes with it. */
+ * on. */
 static const char *put_param(struct buf *out, enum dialect dialect,
 			     const char *p, size_t n)
 {
@@ -146,7 +148,7 @@ static const char *put_param(struct buf *out, enum dialect dialect,
 		buf_put_text(out, "::");
 		buf_put(out, (struct bytes){ (const uint8_t *)p, len });
 	}
-	return p[len] == ' ' ? p + len + 1 : p + len;
+	return p + len;
 }
 
 static void put_schema(struct buf *out, const struct undo_log *log)
@@ -193,8 +195,11 @@ void undo_log_put_delete(struct buf *out, const struct undo_log *log, size_t n)
 		buf_put_text(out, i ? ", (" : "(");
 		quote_param_as(out, log->dialect, "varchar", 2 * i + 1);
 		buf_put_text(out, ", ");
+		/* MySQL would compare a string with a number as doubles. */
+		buf_put_text(out, log->dialect == DIALECT_MYSQL ? "CAST(" : "");
 		quote_param_as(out, log->dialect, "bigint", 2 * i + 2);
-		buf_put_char(out, ')');
+		buf_put_text(out, log->dialect == DIALECT_MYSQL ? " AS SIGNED))"
+								: ")");
 	}
 	buf_put_char(out, ')');
 }

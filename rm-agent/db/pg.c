@@ -223,10 +223,21 @@ static int connect_failed(PGconn *conn, struct db_error *error)
 			 "", 0, text);
 }
 
+/* Nobody reads what would go to stderr otherwise. */
+static void ignore_notice(void *arg, const PGresult *result)
+{
+	(void)arg;
+	(void)result;
+}
+
 static int set_up(struct pg_db *p)
 {
-	PGresult *r = PQexec(p->conn, settings);
-	int rc = PQresultStatus(r) == PGRES_COMMAND_OK ? OK : pg_fail(p, r);
+	PGresult *r;
+	int rc;
+
+	(void)PQsetNoticeReceiver(p->conn, ignore_notice, NULL);
+	r = PQexec(p->conn, settings);
+	rc = PQresultStatus(r) == PGRES_COMMAND_OK ? OK : pg_fail(p, r);
 
 	PQclear(r);
 	return rc;

@@ -96,8 +96,9 @@ static enum pg_shape shape_of(const PGresult *r, struct pg_type *t)
 	default:
 		break;
 	}
-	if (*PQgetvalue(r, 0, 4) != 'A' || strcmp(PQgetvalue(r, 0, 3), "-1") ||
-	    t->oid == int2vector || t->oid == oidvector)
+	if ((*PQgetvalue(r, 0, 4) != 'A' && t->oid != records) ||
+	    strcmp(PQgetvalue(r, 0, 3), "-1") || t->oid == int2vector ||
+	    t->oid == oidvector)
 		return PG_OPAQUE;
 	t->element = oid_at(r, 2);
 	t->delimiter = *PQgetvalue(r, 0, 5);

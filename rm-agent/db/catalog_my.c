@@ -1,0 +1,434 @@
+#include "rm-agent/db/catalog_build.h"
+
+#include <strings.h>
+
+/*
+ * MySQL and MariaDB. information_schema shows triggers and foreign keys only
+ * to users with some right on the tables they are of; docs/operations names
+ * the rights an agent needs.
+ */
+
+#define SCHEMA "COALESCE(NULLIF(?, ''), DATABASE())"
+
+static const char about_table[] =
+	"SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.ENGINE,"
+	" e.TRANSACTIONS, DATABASE() FROM information_schema.TABLES t"
+	" LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE"
+	" WHERE t.TABLE_SCHEMA = " SCHEMA " AND t.TABLE_NAME = ?";
+
+static const char about_columns[] =
+	"SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, EXTRA,"
+	" CHARACTER_SET_NAME, DATETIME_PRECISION"
+	" FROM information_schema.COLUMNS"
+	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
+
+static const char about_keys[] =
+	"SELECT INDEX_NAME, COLUMN_NAME, NULLABLE, SUB_PART"
+	" FROM information_schema.STATISTICS"
+	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0"
+	" ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
+
+static const char about_triggers[] =
+	"SELECT TRIGGER_NAME, EVENT_MANIPULATION"
+	" FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = ?"
+	" AND EVENT_OBJECT_TABLE = ? ORDER BY TRIGGER_NAME";
+
+static const char about_foreign_keys[] =
+	"SELECT r.CONSTRAINT_NAME, r.TABLE_NAME, r.DELETE_RULE, r.UPDATE_RULE,"
+	" k.REFERENCED_COLUMN_NAME"
+	" FROM information_schema.REFERENTIAL_CONSTRAINTS r"
+	" JOIN information_schema.KEY_COLUMN_USAGE k"
+	" ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA"
+	" AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME"
+	" AND k.TABLE_NAME = r.TABLE_NAME"
+	" WHERE r.UNIQUE_CONSTRAINT_SCHEMA = ? AND r.REFERENCED_TABLE_NAME = ?"
+	" ORDER BY r.CONSTRAINT_NAME, k.ORDINAL_POSITION";
+
+/* Sums of checksums, because GROUP_CONCAT cuts off without an error. */
+static const char probe_text[] =
+	"SELECT CONCAT_WS('/', (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
+	"CONCAT_WS('|', ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE,"
+	" IS_NULLABLE, EXTRA, COLLATION_NAME, COLUMN_KEY))))"
+	" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %1$s"
+	" AND TABLE_NAME = %2$s), (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
+	"CONCAT_WS('|', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART))))"
+	" FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %1$s"
+	" AND TABLE_NAME = %2$s AND NON_UNIQUE = 0),"
+	" (SELECT CONCAT(COUNT(*), '.', SUM(CRC32(CONCAT_WS('|', TRIGGER_NAME,"
+	" EVENT_MANIPULATION, ACTION_STATEMENT))))"
+	" FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %1$s"
+	" AND EVENT_OBJECT_TABLE = %2$s), (SELECT CONCAT(COUNT(*), '.',"
+	" SUM(CRC32(CONCAT_WS('|', CONSTRAINT_NAME, DELETE_RULE,"
+	" UPDATE_RULE)))) FROM information_schema.REFERENTIAL_CONSTRAINTS"
+	" WHERE UNIQUE_CONSTRAINT_SCHEMA = %1$s"
+	" AND REFERENCED_TABLE_NAME = %2$s), (SELECT ENGINE"
+	" FROM information_schema.TABLES WHERE TABLE_SCHEMA = %1$s"
+	" AND TABLE_NAME = %2$s))";
+
+/* X'…': independent of sql_mode and of the session's character set. */
+static const char *literal(struct build *b, struct bytes text)
+{
+	struct buf out;
+
+	buf_init(&out, &b->arena->as_mem);
+	buf_put_text(&out, "CONVERT(X'");
+	for (size_t i = 0; i < text.len; i++)
+		buf_printf(&out, "%02x", text.data[i]);
+	buf_put_text(&out, "' USING utf8mb3)");
+	return buf_text(&out);
+}
+
+static int make_probe(struct build *b, struct bytes asked_schema)
+{
+	struct buf sql;
+	const char *schema = asked_schema.len > 0 ? literal(b, b->table->schema)
+						  : "DATABASE()";
+	const char *name = literal(b, b->table->name);
+
+	buf_init(&sql, &b->arena->as_mem);
+	for (const char *p = probe_text; *p; p++) {
+		if (p[0] == '%' && (p[1] == '1' || p[1] == '2')) {
+			buf_put_text(&sql, p[1] == '1' ? schema : name);
+			p += 3;
+		} else {
+			buf_put_char(&sql, *p);
+		}
+	}
+	b->out->probe_sql = buf_bytes(&sql);
+	return buf_error(&sql);
+}
+
+static void judge_table(struct build *b, const struct db_result *r)
+{
+	struct value type = db_value(r, 0, 2);
+	struct value schema = db_value(r, 0, 0);
+
+	if (value_contains(type, "VIEW"))
+		build_refuse(b, ON_ALL, "it is a view; write to its tables");
+	else if (value_is(type, "SYSTEM VERSIONED"))
+		build_refuse(b, ON_ALL,
+			     "it is system-versioned: an undo would "
+			     "leave a trace in its history");
+	else if (!value_is(type, "BASE TABLE"))
+		build_refuse(b, ON_ALL, "it is not a table");
+	else if (!value_is(db_value(r, 0, 4), "YES"))
+		build_refuse(b, ON_ALL,
+			     "its engine %.*s has no transactions; "
+			     "ALTER TABLE … ENGINE = InnoDB",
+			     TEXT(db_value(r, 0, 3)));
+	if (value_is(schema, "mysql") || value_is(schema, "performance_schema"))
+		build_refuse(b, ON_ALL, "it belongs to the database itself");
+}
+
+/* information_schema does not list temporary tables, but they hide others. */
+static int judge_temporary(struct build *b)
+{
+	struct buf sql;
+	struct db_result r;
+	struct db_stmt stmt = { 0 };
+	int rc;
+
+	buf_init(&sql, &b->arena->as_mem);
+	buf_put_text(&sql, "SHOW CREATE TABLE ");
+	for (int i = 0; i < 2; i++) {
+		struct bytes part = i ? b->table->name : b->table->schema;
+
+		buf_put_text(&sql, i ? ".`" : "`");
+		for (size_t j = 0; j < part.len; j++) {
+			if (part.data[j] == '`')
+				buf_put_char(&sql, '`');
+			buf_put_u8(&sql, part.data[j]);
+		}
+		buf_put_char(&sql, '`');
+	}
+	if (buf_error(&sql) != OK)
+		return E_NOMEM;
+	stmt.sql = buf_bytes(&sql);
+	rc = db_exec(b->db, &stmt, b->arena, &r);
+	if (rc == OK && r.n_rows == 1 && r.n_columns >= 2 &&
+	    value_starts(db_value(&r, 0, 1), "CREATE TEMPORARY"))
+		build_refuse(b, ON_ALL,
+			     "a temporary table of this name hides it");
+	return rc;
+}
+
+/* ---- columns ---- */
+
+enum spelling {
+	PLAIN,
+	STRING,   /* any character set */
+	CHAR,     /* padded under PAD_CHAR_TO_FULL_LENGTH */
+	BITS,     /* a text would be taken as bytes */
+	INSTANT,  /* TIMESTAMP: in the session's zone otherwise */
+	DOCUMENT, /* JSON of MySQL */
+};
+
+static const struct type {
+	const char *name;
+	enum value_type class;
+	enum spelling spelling;
+} types[] = {
+	{ "tinyint", VALUE_INT, PLAIN },
+	{ "smallint", VALUE_INT, PLAIN },
+	{ "mediumint", VALUE_INT, PLAIN },
+	{ "int", VALUE_INT, PLAIN },
+	{ "bigint", VALUE_INT, PLAIN },
+	{ "year", VALUE_INT, PLAIN },
+	{ "decimal", VALUE_NUMBER, PLAIN },
+	{ "float", VALUE_FLOAT, PLAIN },
+	{ "double", VALUE_FLOAT, PLAIN },
+	{ "bit", VALUE_BIT, BITS },
+	{ "char", VALUE_TEXT, CHAR },
+	{ "varchar", VALUE_TEXT, STRING },
+	{ "tinytext", VALUE_TEXT, STRING },
+	{ "text", VALUE_TEXT, STRING },
+	{ "mediumtext", VALUE_TEXT, STRING },
+	{ "longtext", VALUE_TEXT, STRING },
+	{ "enum", VALUE_TEXT, STRING },
+	{ "set", VALUE_TEXT, STRING },
+	{ "binary", VALUE_BYTES, PLAIN },
+	{ "varbinary", VALUE_BYTES, PLAIN },
+	{ "tinyblob", VALUE_BYTES, PLAIN },
+	{ "blob", VALUE_BYTES, PLAIN },
+	{ "mediumblob", VALUE_BYTES, PLAIN },
+	{ "longblob", VALUE_BYTES, PLAIN },
+	{ "date", VALUE_DATE, PLAIN },
+	{ "time", VALUE_TIME, PLAIN },
+	{ "datetime", VALUE_TIMESTAMP, PLAIN },
+	{ "timestamp", VALUE_TIMESTAMPTZ, INSTANT },
+	{ "json", VALUE_JSON, DOCUMENT },
+	{ "geometry", VALUE_BYTES, PLAIN },
+	{ "point", VALUE_BYTES, PLAIN },
+	{ "linestring", VALUE_BYTES, PLAIN },
+	{ "polygon", VALUE_BYTES, PLAIN },
+	{ "multipoint", VALUE_BYTES, PLAIN },
+	{ "multilinestring", VALUE_BYTES, PLAIN },
+	{ "multipolygon", VALUE_BYTES, PLAIN },
+	{ "geometrycollection", VALUE_BYTES, PLAIN },
+	{ "geomcollection", VALUE_BYTES, PLAIN },
+	{ "uuid", VALUE_OTHER, PLAIN },
+	{ "inet4", VALUE_OTHER, PLAIN },
+	{ "inet6", VALUE_OTHER, PLAIN },
+};
+
+/* Some characters of these have two codes, so text would not come back as the
+ * bytes it was. */
+static bool is_lossy(struct value charset)
+{
+	static const char *const names[] = { "sjis", "cp932", "ujis", "eucjpms",
+					     "big5" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (value_is(charset, names[i]))
+			return true;
+	return false;
+}
+
+/* Text leaves as bytes of UTF-8: nothing converts those on the way. */
+#define AS_UTF8(text) "CAST(CONVERT(" text " USING utf8mb4) AS BINARY)"
+#define UNPADDED      "TRIM(TRAILING ' ' FROM %C)"
+
+/* By seconds since 1970, which know no zone; a zero timestamp is 0. */
+static struct bytes instant(struct build *b, struct value precision)
+{
+	uint64_t digits = value_number(precision);
+	struct buf out;
+
+	buf_init(&out, &b->arena->as_mem);
+	buf_printf(&out,
+		   "IF(UNIX_TIMESTAMP(%%C) = 0, '0000-00-00 00:00:00%.*s'"
+		   ", CAST(TIMESTAMP'1970-01-01 00:00:00'"
+		   " + INTERVAL UNIX_TIMESTAMP(%%C) SECOND AS CHAR))",
+		   digits > 0 && digits <= 6 ? (int)digits + 1 : 0, ".000000");
+	return buf_bytes(&out);
+}
+
+static void spell(struct build *b, struct catalog_column *s,
+		  enum spelling spelling, struct value precision)
+{
+	switch (spelling) {
+	case PLAIN:
+		break;
+	case STRING:
+		s->read = BYTES(AS_UTF8("%C"));
+		break;
+	case CHAR:
+		s->read = BYTES(AS_UTF8(UNPADDED));
+		break;
+	case DOCUMENT:
+		s->read = BYTES(AS_UTF8("CAST(%C AS CHAR)"));
+		break;
+	case BITS:
+		s->param = BYTES("CAST(CONV(%P, 2, 10) AS UNSIGNED)");
+		break;
+	case INSTANT:
+		s->read = instant(b, precision);
+		s->param = BYTES("CONVERT_TZ(%P, '+00:00', "
+				 "@@session.time_zone)");
+		break;
+	}
+}
+
+static void read_column(struct build *b, const struct db_result *r, size_t i)
+{
+	struct value extra = db_value(r, i, 4);
+	struct type t = { "", VALUE_OTHER, PLAIN };
+
+	for (size_t k = 0; k < ARRAY_LEN(types); k++)
+		if (value_is(db_value(r, i, 2), types[k].name))
+			t = types[k];
+	if (is_lossy(db_value(r, i, 5)))
+		build_refuse(b, ON_ALL,
+			     "column %.*s has character set %.*s, whose text "
+			     "does not survive a round trip; use utf8mb4",
+			     TEXT(db_value(r, i, 0)), TEXT(db_value(r, i, 5)));
+	b->columns[i] = (struct column){
+		.name = db_value(r, i, 0).data,
+		.type = db_value(r, i, 1).data,
+		.class = t.class,
+		.nullable = value_is(db_value(r, i, 3), "YES"),
+		.generated = value_contains(extra, "VIRTUAL") ||
+			     value_contains(extra, "STORED") ||
+			     value_contains(extra, "PERSISTENT"),
+		.auto_increment = value_contains(extra, "auto_increment"),
+	};
+	spell(b, &b->spelled[i], t.spelling, db_value(r, i, 6));
+}
+
+/* ---- keys ---- */
+
+/* WEIGHT_STRING does not drop the trailing blanks that PAD SPACE ignores. */
+static const char *lock_of(const struct column *c, struct value data_type)
+{
+	if (value_is(data_type, "enum") || value_is(data_type, "set"))
+		return "(%C + 0)";
+	if (c->class == VALUE_TEXT)
+		return "HEX(WEIGHT_STRING(" UNPADDED "))";
+	if (c->class == VALUE_FLOAT)
+		return "(%C + 0e0)"; /* -0 = 0 */
+	return NULL;
+}
+
+static void read_key(struct build *b, const struct db_result *columns,
+		     const struct db_result *keys, size_t first, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t at = build_find(b, db_value(keys, first + i, 1).data);
+		const char *lock;
+
+		REQUIRE(at < b->table->n_columns);
+		lock = lock_of(&b->columns[at], db_value(columns, at, 2));
+		if (lock)
+			build_fold(b, at, lock);
+		b->key[i] = at;
+	}
+	b->table->n_key = n;
+}
+
+static int choose_key(struct build *b, const struct db_result *columns,
+		      const struct bytes names[2])
+{
+	struct db_result r;
+	int rc = build_query(b, about_keys, names, 2, &r);
+
+	for (size_t i = 0, n; rc == OK && i < r.n_rows; i += n) {
+		bool usable = true;
+
+		for (n = 0; i + n < r.n_rows &&
+			    bytes_equal(db_value(&r, i + n, 0).data,
+					db_value(&r, i, 0).data);
+		     n++)
+			/* NULL for the column: an expression */
+			usable = usable &&
+				 db_value(&r, i + n, 1).type != VALUE_NULL &&
+				 !value_is(db_value(&r, i + n, 2), "YES") &&
+				 db_value(&r, i + n, 3).type == VALUE_NULL;
+		if (usable) {
+			read_key(b, columns, &r, i, n);
+			return OK;
+		}
+	}
+	return rc;
+}
+
+/* ---- what images cannot see ---- */
+
+static int judge_triggers(struct build *b, const struct bytes names[2])
+{
+	struct db_result r;
+	int rc = build_query(b, about_triggers, names, 2, &r);
+
+	for (size_t i = 0; rc == OK && i < r.n_rows; i++) {
+		struct value event = db_value(&r, i, 1);
+
+		build_hidden(b,
+			     value_is(event, "INSERT")   ? ON_INSERT
+			     : value_is(event, "UPDATE") ? ON_UPDATE
+							 : ON_DELETE,
+			     "trigger %.*s may change other rows",
+			     TEXT(db_value(&r, i, 0)));
+	}
+	return rc;
+}
+
+static bool changes(struct value rule)
+{
+	return value_is(rule, "CASCADE") || value_starts(rule, "SET ");
+}
+
+/* One row a column. An update of key columns is refused anyway. */
+static int judge_foreign_keys(struct build *b, const struct bytes names[2])
+{
+	struct db_result r;
+	int rc = build_query(b, about_foreign_keys, names, 2, &r);
+
+	for (size_t i = 0; rc == OK && i < r.n_rows; i++) {
+		size_t at = build_find(b, db_value(&r, i, 4).data);
+		bool first =
+			i == 0 || !bytes_equal(db_value(&r, i, 0).data,
+					       db_value(&r, i - 1, 0).data);
+
+		if (first && changes(db_value(&r, i, 2)))
+			build_hidden(b, ON_DELETE,
+				     "foreign key %.*s of table %.*s changes "
+				     "rows there when one is deleted here",
+				     TEXT(db_value(&r, i, 0)),
+				     TEXT(db_value(&r, i, 1)));
+		if (changes(db_value(&r, i, 3)) && !table_is_key(b->table, at))
+			build_hidden(b, ON_UPDATE,
+				     "foreign key %.*s of table %.*s changes "
+				     "rows there when one is updated here",
+				     TEXT(db_value(&r, i, 0)),
+				     TEXT(db_value(&r, i, 1)));
+	}
+	return rc;
+}
+
+int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
+{
+	struct bytes names[2] = { schema, name };
+	struct db_result r = { 0 }, columns = { 0 };
+	int rc = build_query(b, about_table, names, 2, &r);
+
+	if (rc == OK && r.n_rows == 0)
+		return E_NOTFOUND;
+	if (rc != OK)
+		return rc;
+	names[0] = b->table->schema = db_value(&r, 0, 0).data;
+	names[1] = b->table->name = db_value(&r, 0, 1).data;
+	judge_table(b, &r);
+	rc = make_probe(b, schema);
+	if (rc == OK && b->out->verdict == CATALOG_OK)
+		rc = judge_temporary(b);
+	if (rc == OK)
+		rc = build_query(b, about_columns, names, 2, &columns);
+	if (rc == OK)
+		rc = build_columns(b, columns.n_rows);
+	for (size_t i = 0; rc == OK && i < columns.n_rows; i++)
+		read_column(b, &columns, i);
+	if (rc == OK)
+		rc = choose_key(b, &columns, names);
+	if (rc == OK)
+		rc = judge_triggers(b, names);
+	return rc == OK ? judge_foreign_keys(b, names) : rc;
+}

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #define XID  BYTES("127.0.0.1:8091:1")
-#define ROWS 40
+#define ROWS 12
 
 static const uint8_t id_name[] = "id", v_name[] = "v", type_name[] = "text";
 static const struct column columns[] = {
@@ -206,7 +206,7 @@ static int whole_way(const struct mem *mem)
 	struct arena a;
 	int rc;
 
-	arena_init(&a, mem, 512);
+	arena_init(&a, mem, 1); /* so each piece is an allocation */
 	rc = build(&r, &a, &t);
 	if (rc == OK)
 		rc = lock(&r, &a);

@@ -204,6 +204,12 @@ static void writes_no_more(struct fixture *f)
 	assert_int_equal(plan_next_write(f->plan, 100, &s), E_NOTFOUND);
 }
 
+static int resolve(struct fixture *f, const char *json)
+{
+	buf_clear(&f->why);
+	return plan_resolve(f->plan, bytes_of(json), &f->why);
+}
+
 /* ---- SQL ---- */
 
 static void test_postgresql_is_told_the_type_of_each_value(void **state)
@@ -474,6 +480,64 @@ static void test_a_key_spelled_otherwise_is_dirty(void **state)
 	says(f, "\"dirty\":\"2\"");
 }
 
+static void test_rows_are_taken_only_when_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	const struct table *t;
+	struct statement s;
+
+	inserted(f, "1");
+	add(&f->db, "1", "ann", "1.00");
+	assert_int_equal(new_plan(f), OK);
+	assert_int_equal(plan_row(f->plan, f->db.rows[0].values), E_STATE);
+	assert_int_equal(resolve(f, "{\"choice\":\"keep\"}"), E_STATE);
+	assert_int_equal(plan_next_read(f->plan, 0, &s, &t), OK);
+	assert_int_equal(s.rows, 1);
+}
+
+static void test_reads_keep_to_the_limit_of_parameters(void **state)
+{
+	struct fixture *f = *state;
+	struct change c = change(f);
+	const struct table *t;
+	struct statement s;
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	for (int i = 0; i < 30001; i++) {
+		buf_clear(&b);
+		buf_printf(&b, "%d", i);
+		add(&c.before, buf_text(&b), "ann", "1.00");
+	}
+	buf_fini(&b);
+	did(f, ITEM_DELETE, &c);
+	assert_int_equal(new_plan(f), OK);
+	assert_int_equal(plan_next_read(f->plan, SIZE_MAX, &s, &t), OK);
+	assert_int_equal(s.n_params, 30000);
+	plan_read_done(f->plan);
+	assert_int_equal(plan_next_read(f->plan, SIZE_MAX, &s, &t), OK);
+	assert_int_equal(s.n_params, 1);
+	plan_read_done(f->plan);
+	assert_int_equal(check(f), OK);
+	assert_int_equal(plan_next_write(f->plan, SIZE_MAX, &s), OK);
+	assert_int_equal(s.rows, 30000 / 4);
+}
+
+static void test_a_table_may_not_have_two_shapes(void **state)
+{
+	struct fixture *f = *state;
+	const struct table *now[2] = { &f->now, &f->now };
+
+	inserted(f, "1");
+	f->columns[1].nullable = false;
+	inserted(f, "2");
+	assert_int_equal(f->record.n_tables, 2);
+	assert_int_equal(
+		plan_new(&f->plan, &f->arena, &f->record, now, &f->why),
+		E_UNSUPPORTED);
+	says(f, "altered while the branch ran");
+}
+
 /* ---- tables that changed ---- */
 
 static void test_a_new_column_does_no_harm(void **state)
@@ -538,12 +602,6 @@ static void test_a_row_twice_in_an_image_is_refused(void **state)
 }
 
 /* ---- an operator decides ---- */
-
-static int resolve(struct fixture *f, const char *json)
-{
-	buf_clear(&f->why);
-	return plan_resolve(f->plan, bytes_of(json), &f->why);
-}
 
 static void dirty_rows(struct fixture *f)
 {
@@ -765,6 +823,9 @@ int main(void)
 		TEST(test_inserted_and_deleted_again_needs_nothing),
 		TEST(test_a_row_gone_or_new_is_dirty),
 		TEST(test_a_key_spelled_otherwise_is_dirty),
+		TEST(test_rows_are_taken_only_when_asked_for),
+		TEST(test_reads_keep_to_the_limit_of_parameters),
+		TEST(test_a_table_may_not_have_two_shapes),
 		TEST(test_a_new_column_does_no_harm),
 		TEST(test_other_changes_stop_the_undo_with_a_reason),
 		TEST(test_a_row_twice_in_an_image_is_refused),

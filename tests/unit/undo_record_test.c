@@ -2,12 +2,15 @@
 #include "tests/fakes/flaky.h"
 #include "undo/json.h"
 #include "undo/record.h"
+#include "undo/record_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
+#include <zstd.h>
 
 #define XID BYTES("127.0.0.1:8091:4711")
 
@@ -494,7 +497,175 @@ static void test_another_version_is_called_by_its_name(void **state)
 	assert_non_null(strstr(buf_text(&f->why), "version"));
 }
 
+/* ---- parts that are sound by their checksums, but lie ---- */
+
+struct lie {
+	uint64_t part, parts, zstd, raw, len;
+	struct bytes share;
+};
+
+/* A part as only we could have written it. */
+static struct bytes forge(struct fixture *f, struct lie lie)
+{
+	uint64_t seed = hash_bytes(hash_u64(RECORD_VERSION, 7), XID);
+	struct bytes part;
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	buf_printf(&b,
+		   "treaty-undo/1 part=%" PRIu64 "/%" PRIu64 " zstd=%" PRIu64
+		   " raw=%" PRIu64 " len=%" PRIu64 " all=%016" PRIx64,
+		   lie.part, lie.parts, lie.zstd, lie.raw, lie.len,
+		   hash_bytes(seed, lie.share));
+	buf_printf(&b, " sum=%016" PRIx64 "\n",
+		   hash_bytes(hash_bytes(seed, buf_bytes(&b)), lie.share));
+	buf_put(&b, lie.share);
+	part = arena_bytes(&f->arena, buf_bytes(&b));
+	buf_fini(&b);
+	return part;
+}
+
+static void test_a_sound_checksum_is_not_trusted(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t packed[1024], zeros[100000];
+	size_t len =
+		ZSTD_compress(packed, sizeof packed, zeros, sizeof zeros, 1);
+	struct bytes bomb = { packed, len }, junk = BYTES("not zstd"),
+		     cut = { packed, len - 3 };
+	const struct {
+		struct lie lie;
+		int rc;
+		const char *text;
+	} cases[] = {
+		{ { 1, 1, 1, (uint64_t)1 << 40, len, bomb }, E_LIMIT, "limit" },
+		{ { 1, 1, 0, 8, (uint64_t)1 << 40, junk }, E_LIMIT, "limit" },
+		{ { 1, 1, 1, 10, len, bomb }, E_CORRUPT, "compressed length" },
+		{ { 1, 1, 1, 10, 8, junk }, E_CORRUPT, "compressed length" },
+		{ { 1, 1, 1, sizeof zeros, len - 3, cut },
+		  E_CORRUPT,
+		  "cannot be uncompressed" },
+		{ { 1, 1, 1, sizeof zeros, len, bomb }, E_CORRUPT, "JSON" },
+		{ { 1, 1, 0, 9, 8, junk }, E_CORRUPT, "length" },
+		{ { 1, 1, 0, 8, 9, junk }, E_CORRUPT, "make 8 bytes" },
+		{ { 1, 1, 0, 8, 8, junk }, E_CORRUPT, "JSON" },
+		{ { 0, 1, 0, 8, 8, junk }, E_CORRUPT, "cannot be" },
+		{ { 2, 1, 0, 8, 8, junk }, E_CORRUPT, "cannot be" },
+		{ { 1, 0, 0, 8, 8, junk }, E_CORRUPT, "parts are there" },
+	};
+	struct record got;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes part = forge(f, cases[i].lie);
+
+		assert_int_equal(decode(f, &got, &part, 1), cases[i].rc);
+		if (!strstr(buf_text(&f->why), cases[i].text))
+			fail_msg("case %zu: %s", i, buf_text(&f->why));
+	}
+}
+
+static void test_the_branch_inside_must_be_the_one_outside(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes json =
+		BYTES("{\"version\":\"1\",\"xid\":\"127.0.0.1:8091:4711\","
+		      "\"branch\":\"8\",\"tables\":[],\"items\":[]}");
+	struct bytes part =
+		forge(f, (struct lie){ 1, 1, 0, json.len, json.len, json });
+
+	assert_corrupt(f, &part, 1, "another branch's");
+}
+
 /* ---- JSON ---- */
+
+#define HEAD "{\"version\":\"1\",\"xid\":\"h:1:1\",\"branch\":\"7\","
+#define COLUMN                                                                 \
+	"{\"name\":\"id\",\"type\":\"int\",\"class\":\"int\",\"new\":[{}]}"
+#define TABLE(columns, key)                                                    \
+	"{\"dialect\":\"mysql\",\"schema\":\"\",\"name\":\"t\",\"columns\":"   \
+	"[" columns "],\"key\":[" key "],\"comment\":null}"
+#define ONE_TABLE "\"tables\":[" TABLE(COLUMN, "\"id\"") "],"
+#define ITEM(table, before)                                                    \
+	"\"items\":[{\"kind\":\"mixed\",\"table\":" table                      \
+	",\"before\":" before                                                  \
+	",\"after\":[[\"1\"]],\"took\":1.5}],\"later\":{\"a\":true}}"
+
+static void test_unknown_members_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct record got;
+
+	assert_int_equal(
+		record_get_json(&got, &f->arena,
+				BYTES(HEAD ONE_TABLE ITEM("\"0\"", "[]")),
+				&f->why),
+		OK);
+	assert_int_equal(got.n_items, 1);
+	assert_int_equal(got.items[0].kind, ITEM_MIXED);
+	assert_int_equal(got.items[0].after.n_rows, 1);
+	assert_true(got.branch == 7);
+}
+
+static void test_json_that_is_no_record_is_refused(void **state)
+{
+	static const struct {
+		const char *json;
+		int rc;
+	} cases[] = {
+		{ "[]", E_CORRUPT },
+		{ "{}", E_CORRUPT },
+		{ "{\"version\":1}", E_CORRUPT },
+		{ "{\"version\":\"01\"}", E_CORRUPT },
+		{ "{\"version\":\"x\"}", E_CORRUPT },
+		{ "{\"version\":\"2\"}", E_VERSION },
+		{ "{\"version\":\"1\",\"branch\":\"0\",\"xid\":\"x\"}",
+		  E_CORRUPT },
+		{ "{\"version\":\"1\",\"branch\":\"18446744073709551616\","
+		  "\"xid\":\"x\"}",
+		  E_CORRUPT },
+		{ "{\"version\":\"1\",\"branch\":\"1\"}", E_CORRUPT },
+		{ HEAD "\"tables\":[{}]}", E_CORRUPT },
+		{ HEAD "\"tables\":[{\"dialect\":\"mysql\"}]}", E_CORRUPT },
+		{ HEAD "\"tables\":[{\"dialect\":\"dbase\"}]}", E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE("", "\"id\"") "]}", E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE("{}", "\"id\"") "]}", E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE(
+			  "{\"name\":\"id\",\"type\":\"\",\"class\":\"?\"}",
+			  "\"id\"") "]}",
+		  E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE(COLUMN, "") "]}", E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE(COLUMN, "7") "]}", E_CORRUPT },
+		{ HEAD "\"tables\":[" TABLE(COLUMN, "\"x\"") "]}", E_CORRUPT },
+		{ HEAD ONE_TABLE "\"items\":[{}]}", E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"1\"", "[]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("0", "[]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "null"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[null]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[1]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[\"1\",\"2\"]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[{}]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[{\"text\":1}]]"), E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[{\"base64\":\"?\"}]]"),
+		  E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"",
+				      "[[{\"type\":\"?\",\"text\":\"1\"}]]"),
+		  E_CORRUPT },
+		{ HEAD ONE_TABLE ITEM("\"0\"", "[[{\"type\":\"null\","
+					       "\"text\":\"1\"}]]"),
+		  E_CORRUPT },
+	};
+	struct fixture *f = *state;
+	struct record got;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int rc = record_get_json(&got, &f->arena,
+					 bytes_of(cases[i].json), &f->why);
+
+		if (rc != cases[i].rc)
+			fail_msg("%s: %s", err_name(rc), cases[i].json);
+	}
+}
 
 static void test_only_json_passes_the_check(void **state)
 {
@@ -662,6 +833,10 @@ int main(void)
 		TEST(test_missing_and_mixed_up_parts_are_named),
 		TEST(test_a_record_is_bound_to_its_branch),
 		TEST(test_another_version_is_called_by_its_name),
+		TEST(test_a_sound_checksum_is_not_trusted),
+		TEST(test_the_branch_inside_must_be_the_one_outside),
+		TEST(test_unknown_members_are_passed_over),
+		TEST(test_json_that_is_no_record_is_refused),
 		TEST(test_only_json_passes_the_check),
 		TEST(test_json_may_not_nest_without_end),
 		TEST(test_a_contradictory_item_is_refused),

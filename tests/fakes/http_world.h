@@ -98,7 +98,9 @@ size_t core_list(const struct core *c, const struct gtx_filter *filter,
 	REQUIRE(now_ms == world.now_ms);
 	world.filter = *filter;
 	for (size_t i = 0; i < world.n_gtx && given < filter->limit; i++) {
-		if (world.gtx[i].number <= filter->after)
+		if (world.gtx[i].number <= filter->after ||
+		    (filter->hung &&
+		     !gtx_status_hung((int)world.gtx[i].status)))
 			continue;
 		given++;
 		if (!each(ctx, world.gtx[i]))

@@ -1,0 +1,210 @@
+#include "tc/core/model.h"
+
+#include <inttypes.h>
+
+/*
+ * The decision, and the end.
+ *
+ * Why locks may go in the step that decides to commit, before the decision is
+ * durable: rows reach the disk in the order of steps, each step all or none.
+ * Who takes the key afterwards does so in a row of this step or a later one.
+ * So whenever that row survives a crash the decision does too, and until that
+ * row is durable nobody has been told anything (I1: a row that rests on a freed
+ * lock never survives the row that freed it). A look (RQ_LOCK_CHECK) leaves no
+ * row; its answer rests on the last decision that freed locks (.commit_seq).
+ *
+ * The same order makes lazy rows safe on the way back: an undone branch's
+ * removal is in front of the row of whoever got its lock next.
+ */
+
+/* ---- the end ---- */
+
+int ending_stage(struct core *c, struct gtx *g, enum gtx_status status,
+		 bool forced, struct ending *out)
+{
+	out->status = status;
+	out->tomb = mem_alloc(c->mem, sizeof *out->tomb);
+	if (!out->tomb)
+		return E_NOMEM;
+	row_put_tombstone(c, g->party.number, status, forced);
+	LIST_EACH(node, &g->branches)
+	{
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		if (b->stored)
+			row_delete_branch(c, b);
+	}
+	if (g->stored)
+		row_delete_gtx(c, g);
+	row_archive(c, g, status);
+	if (fx_ok(&c->fx))
+		return OK;
+	mem_free(c->mem, out->tomb);
+	return E_NOMEM;
+}
+
+static void count_end(struct core *c, enum gtx_status status)
+{
+	c->stats.committed += status == GTX_COMMITTED;
+	c->stats.rolled_back += status != GTX_COMMITTED;
+}
+
+void ending_commit(struct core *c, struct gtx *g, struct ending *e)
+{
+	struct tomb *tomb = e->tomb;
+
+	tomb->number = g->party.number;
+	tomb->status = e->status;
+	tomb->seq = g->decision_seq;
+	tomb->expires_ms = c->now_ms + c->config.tombstone_keep_ms;
+	tombs_add(&c->tombs, tomb);
+	count_end(c, e->status);
+	asks_release(c, g, e->status);
+	gtx_bury(c, g);
+}
+
+int unit_tombs(struct core *c)
+{
+	struct tomb *oldest = tombs_oldest(&c->tombs);
+
+	if (!oldest || (tombs_count(&c->tombs) <= c->config.tombstones_max &&
+			oldest->expires_ms > c->now_ms))
+		return 0;
+	row_delete_tombstone(c, oldest->number);
+	if (!fx_ok(&c->fx))
+		return E_NOMEM;
+	tombs_remove(&c->tombs, oldest);
+	return 1;
+}
+
+/* ---- the decision ---- */
+
+/* Committing without anybody waiting for phase two: every branch is AT. */
+static bool all_at(const struct gtx *g)
+{
+	LIST_EACH(node, &g->branches)
+	if (CONTAINER_OF(node, struct branch, of_gtx)->mode != MODE_AT)
+		return false;
+	return g->n_open > 0;
+}
+
+struct decision {
+	enum gtx_status status; /* after it */
+	bool commit;
+	bool ends; /* nothing is left to do: status is final */
+	struct ending ending;
+	struct ask *ask;
+};
+
+static struct decision plan(const struct gtx *g, enum gtx_event event)
+{
+	struct decision d = { .commit = event == GTX_EV_COMMIT };
+	struct gtx_rule rule;
+
+	if (d.commit && all_at(g))
+		event = GTX_EV_COMMIT_ASYNC;
+	rule = gtx_rule(g->status, event);
+	REQUIRE(rule.verdict == VERDICT_MOVE);
+	d.status = rule.next;
+	d.ends = g->n_open == 0;
+	if (d.ends)
+		d.status = gtx_rule(d.status, GTX_EV_DONE).next;
+	return d;
+}
+
+static uint64_t wait_until(const struct core *c, const struct request *rq)
+{
+	uint64_t wait = rq->wait_ms;
+
+	if (wait > c->config.reply_wait_ms_max)
+		wait = c->config.reply_wait_ms_max;
+	return wait ? c->now_ms + wait : 0;
+}
+
+static void say_decision(struct core *c, const struct gtx *g,
+			 const struct decision *d, const struct request *rq)
+{
+	const char *what = d->commit ? "commit"
+			   : d->status == GTX_TIMEOUT_ROLLBACKING ||
+					   d->status == GTX_TIMEOUT_ROLLBACKED
+				   ? "rollback after time-out"
+				   : "rollback";
+	struct bytes why = rq ? model_cut(rq->text, c->config.text_max)
+			      : (struct bytes){ 0 };
+
+	row_history(c, g->party.number,
+		    fx_printf(&c->fx, "%s decided, %zu branches%s%.*s", what,
+			      g->n_open, why.len ? ": " : "", (int)why.len,
+			      (const char *)why.data));
+}
+
+static int stage_rows(struct core *c, struct gtx *g, struct decision *d)
+{
+	struct gtx_record r = gtx_record(g);
+
+	if (d->ends)
+		return ending_stage(c, g, d->status, g->stored, &d->ending);
+	r.status = d->status;
+	row_put_gtx(c, g, &r, true);
+	return fx_ok(&c->fx) ? OK : E_NOMEM;
+}
+
+static int stage(struct core *c, struct gtx *g, struct decision *d,
+		 const struct request *rq)
+{
+	struct answer a;
+	int rc;
+
+	if (g->stored)
+		say_decision(c, g, d, rq);
+	rc = stage_rows(c, g, d);
+	if (rc != OK || !rq)
+		return rc;
+	a = answer_about(rq, OK, g);
+	a.status = d->status;
+	rc = answer_stage(c, &a, g->stored ? row_seq(c) : 0,
+			  d->ends ? 0 : wait_until(c, rq), &d->ask);
+	if (rc != OK && d->ends)
+		mem_free(c->mem, d->ending.tomb);
+	return rc;
+}
+
+static void free_locks(struct core *c, struct gtx *g)
+{
+	LIST_EACH(node, &g->branches)
+	{
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		if (b->locks)
+			c->commit_seq = row_seq(c);
+		lock_set_free(b->locks, &c->locks);
+		b->locks = NULL;
+	}
+}
+
+int decide(struct core *c, struct gtx *g, enum gtx_event event,
+	   const struct request *rq)
+{
+	struct decision d = plan(g, event);
+	int rc = stage(c, g, &d, rq);
+
+	if (rc != OK)
+		return rc;
+	g->status = d.status;
+	g->decision_seq = g->stored ? row_seq(c) : 0;
+	timer_stop(c, &g->timer);
+	c->stats.timed_out += event == GTX_EV_TIMEOUT;
+	if (d.commit) {
+		free_locks(c, g);
+	} else {
+		g->party.closing = true;
+		waiters_for_gtx(c, g);
+	}
+	waiters_of_gtx(c, g);
+	if (d.ends)
+		ending_commit(c, g, &d.ending);
+	else
+		promise_add(c, &g->decision, PROMISE_DECISION, g->decision_seq);
+	answer_commit(c, d.ask);
+	return OK;
+}

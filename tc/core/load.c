@@ -1,0 +1,252 @@
+#include "tc/core/model.h"
+
+#include "base/hash.h"
+
+/*
+ * Start: rows come back in any order, and then the work goes on. There is no
+ * recovery code besides: what a row says is what a step would have left.
+ */
+
+/* ---- rows ---- */
+
+static bool good_id(uint64_t id)
+{
+	return id > 0 && id <= INT64_MAX;
+}
+
+static int load_gtx(struct core *c, const struct row *row)
+{
+	struct gtx_record r;
+	struct gtx *g;
+	int rc = record_get_gtx(&r, row->body);
+
+	if (rc != OK)
+		return rc;
+	if (!(r.status == GTX_BEGIN || gtx_deciding_commit(r.status) ||
+	      gtx_deciding_rollback(r.status)))
+		return E_CORRUPT;
+	rc = gtx_new(&g, c, row->id, r.name, r.application);
+	if (rc != OK)
+		return rc;
+	g->status = r.status;
+	g->ordered = r.ordered;
+	g->timeout_ms = r.timeout_ms;
+	g->began_wall_ms = r.began_wall_ms;
+	g->n_branches = r.n_branches;
+	g->stored = true;
+	roll_append(&c->roll, row->id, g);
+	return OK;
+}
+
+static int take_record(struct core *c, struct branch *b,
+		       const struct branch_record *r)
+{
+	b->status = r->status;
+	b->attempts = (uint32_t)r->attempts;
+	b->failures = (uint32_t)r->failures;
+	b->resolution = r->resolution;
+	if (model_dup(&b->values, c->mem, r->values) != OK ||
+	    model_dup(&b->error, c->mem, r->error) != OK ||
+	    model_dup(&b->detail, c->mem, r->detail) != OK)
+		return E_NOMEM;
+	if (r->n_lock_keys == 0)
+		return OK;
+	return lock_set_new(&b->locks, &c->locks, r->lock_keys, r->n_lock_keys);
+}
+
+static int load_record(struct core *c, const struct row *row,
+		       const struct branch_record *r)
+{
+	struct branch_spec spec = {
+		row->id,        r->mode,     r->client_key,      r->resource,
+		r->application, r->instance, r->application_data
+	};
+	struct branch *b;
+	int rc = branch_new(&b, c, &spec);
+
+	if (rc != OK)
+		return rc;
+	rc = take_record(c, b, r);
+	if (rc != OK) {
+		branch_free(c, b);
+		return rc;
+	}
+	b->stored = true;
+	b->seq = row->gtx; /* until attach(): whose it is */
+	list_append(&c->orphans, &b->of_gtx);
+	map_insert(&c->branches, &b->by_id, hash_u64(c->config.seed, b->id));
+	return OK;
+}
+
+static int load_branch(struct core *c, const struct row *row)
+{
+	struct branch_record r;
+	int rc = record_get_branch(&r, c->mem, row->body);
+
+	if (rc != OK)
+		return rc;
+	if (!good_id(row->gtx) || branch_find(c, row->id) ||
+	    r.resource.len == 0)
+		rc = E_CORRUPT;
+	else
+		rc = load_record(c, row, &r);
+	mem_free(c->mem, (void *)(uintptr_t)r.lock_keys);
+	return rc;
+}
+
+static int load_tombstone(struct core *c, const struct row *row)
+{
+	struct tombstone_record r;
+	struct tomb *tomb;
+	int rc = record_get_tombstone(&r, row->body);
+
+	if (rc != OK)
+		return rc;
+	if (tombs_find(&c->tombs, row->id))
+		return E_CORRUPT;
+	tomb = mem_alloc(c->mem, sizeof *tomb);
+	if (!tomb)
+		return E_NOMEM;
+	tomb->number = row->id;
+	tomb->status = r.status;
+	tombs_add(&c->tombs, tomb);
+	return OK;
+}
+
+static int load_meta(struct core *c, const struct row *row)
+{
+	uint64_t end;
+	int rc;
+
+	if (row->id != META_IDS)
+		return OK; /* of a later version */
+	rc = record_get_number(&end, row->body);
+	if (rc != OK)
+		return rc;
+	if (!good_id(end))
+		return E_CORRUPT;
+	ids_init(&c->ids, end, c->config.id_block);
+	return OK;
+}
+
+int handle_loaded(struct core *c, const struct row *row)
+{
+	if (!good_id(row->id))
+		return E_CORRUPT;
+	switch (row->table) {
+	case ROW_META:
+		return load_meta(c, row);
+	case ROW_GTX:
+		return load_gtx(c, row);
+	case ROW_BRANCH:
+		return load_branch(c, row);
+	case ROW_TOMBSTONE:
+		return load_tombstone(c, row);
+	default:
+		return E_VERSION;
+	}
+}
+
+/* ---- putting it together ---- */
+
+/* Does the branch's status go with the transaction's? */
+static bool fits(const struct gtx *g, const struct branch *b)
+{
+	switch (b->status) {
+	case BRANCH_REGISTERED:
+	case BRANCH_PHASE_ONE_DONE:
+	case BRANCH_PHASE_ONE_FAILED:
+	case BRANCH_RDONLY:
+		return true;
+	case BRANCH_COMMIT_RETRYABLE:
+	case BRANCH_COMMIT_NOTA:
+	case BRANCH_COMMIT_UNRETRYABLE:
+		return gtx_deciding_commit(g->status);
+	case BRANCH_ROLLBACK_RETRYABLE:
+	case BRANCH_ROLLBACK_NOTA:
+	case BRANCH_ROLLBACK_UNRETRYABLE:
+		return gtx_deciding_rollback(g->status);
+	case BRANCH_STOP_RETRY:
+		return g->status != GTX_BEGIN;
+	default:
+		return false;
+	}
+}
+
+/* A commit has given up the locks; else they are the transaction's. */
+static bool claim(struct core *c, struct gtx *g, struct branch *b)
+{
+	if (!b->locks)
+		return true;
+	if (gtx_deciding_commit(g->status) || branch_finished(b->status)) {
+		lock_set_free(b->locks, &c->locks);
+		b->locks = NULL;
+		return true;
+	}
+	if (!lock_set_free_for(b->locks, &g->party))
+		return false;
+	lock_set_claim(b->locks, &c->locks, &g->party);
+	return true;
+}
+
+static int attach(struct core *c, struct branch *b)
+{
+	struct gtx *g = gtx_find(c, b->seq);
+
+	if (!g || !fits(g, b) || !claim(c, g, b))
+		return E_CORRUPT;
+	b->seq = 0; /* durable */
+	list_remove(&b->of_gtx);
+	branch_join(c, b, g);
+	return OK;
+}
+
+static void resume(struct core *c, struct gtx *g)
+{
+	g->began_ms = c->now_ms;
+	g->party.closing = gtx_deciding_rollback(g->status);
+	if (g->n_branches < g->n_listed)
+		g->n_branches = g->n_listed;
+	if (g->status == GTX_BEGIN)
+		timer_set(c, &g->timer, c->now_ms + g->timeout_ms);
+	else
+		promise_add(c, &g->decision, PROMISE_DECISION, 0);
+}
+
+/* A decided transaction has a branch left, else it would have ended; numbers
+ * in use have been reserved. */
+static bool sound(const struct core *c, const struct gtx *g)
+{
+	if (g->party.number >= c->ids.end ||
+	    tombs_find(&c->tombs, g->party.number))
+		return false;
+	LIST_EACH(node, &g->branches)
+	if (CONTAINER_OF(node, struct branch, of_gtx)->id >= c->ids.end)
+		return false;
+	return g->status == GTX_BEGIN || g->n_open > 0;
+}
+
+int handle_ready(struct core *c)
+{
+	if (!roll_sort(&c->roll))
+		return E_CORRUPT;
+	LIST_EACH(node, &c->orphans)
+	{
+		int rc = attach(c, CONTAINER_OF(node, struct branch, of_gtx));
+
+		if (rc != OK)
+			return rc;
+	}
+	for (struct gtx *g = roll_after(&c->roll, 0); g;
+	     g = roll_after(&c->roll, g->party.number)) {
+		if (!sound(c, g))
+			return E_CORRUPT;
+		resume(c, g);
+	}
+	LIST_EACH(node, &c->tombs.by_age)
+	CONTAINER_OF(node, struct tomb, by_age)->expires_ms =
+		c->now_ms + c->config.tombstone_keep_ms;
+	c->command = c->ids.next;
+	c->ready = true;
+	return OK;
+}

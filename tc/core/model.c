@@ -1,0 +1,274 @@
+#include "tc/core/model.h"
+
+#include "base/hash.h"
+
+int model_dup(struct bytes *out, const struct mem *mem, struct bytes b)
+{
+	const char *text;
+
+	*out = (struct bytes){ 0 };
+	if (b.len == 0)
+		return OK;
+	text = mem_text(mem, b);
+	if (!text)
+		return E_NOMEM;
+	*out = (struct bytes){ (const uint8_t *)text, b.len };
+	return OK;
+}
+
+void model_free_bytes(const struct mem *mem, struct bytes b)
+{
+	mem_free(mem, (void *)(uintptr_t)b.data);
+}
+
+struct bytes model_cut(struct bytes b, size_t limit)
+{
+	if (b.len <= limit)
+		return b;
+	while (limit > 0 && (b.data[limit] & 0xc0) == 0x80)
+		limit--;
+	return (struct bytes){ b.data, limit };
+}
+
+/* ---- timers ---- */
+
+int timer_reserve(struct core *c)
+{
+	return heap_reserve(&c->timers, c->n_timers + 1);
+}
+
+void timer_set(struct core *c, struct timer *t, uint64_t due_ms)
+{
+	heap_set(&c->timers, &t->node, due_ms);
+}
+
+void timer_stop(struct core *c, struct timer *t)
+{
+	heap_remove(&c->timers, &t->node);
+}
+
+/* ---- transactions ---- */
+
+struct gtx *gtx_find(const struct core *c, uint64_t number)
+{
+	return roll_find(&c->roll, number);
+}
+
+int gtx_new(struct gtx **out, struct core *c, uint64_t number,
+	    struct bytes name, struct bytes application)
+{
+	struct gtx *g;
+
+	if (timer_reserve(c) != OK || roll_reserve(&c->roll) != OK)
+		return E_NOMEM;
+	g = mem_alloc(c->mem, sizeof *g);
+	if (!g)
+		return E_NOMEM;
+	lock_party_init(&g->party, number);
+	list_init(&g->dead);
+	list_init(&g->decision.node);
+	list_init(&g->branches);
+	list_init(&g->asks);
+	g->timer.kind = TIMER_GTX;
+	c->n_timers++;
+	if (model_dup(&g->name, c->mem, name) != OK ||
+	    model_dup(&g->application, c->mem, application) != OK) {
+		gtx_free(c, g);
+		return E_NOMEM;
+	}
+	*out = g;
+	return OK;
+}
+
+void gtx_free(struct core *c, struct gtx *g)
+{
+	timer_stop(c, &g->timer);
+	lock_party_fini(&g->party);
+	model_free_bytes(c->mem, g->name);
+	model_free_bytes(c->mem, g->application);
+	mem_free(c->mem, g);
+	c->n_timers--;
+}
+
+/* ---- branches ---- */
+
+static uint64_t branch_hash(const struct core *c, uint64_t id)
+{
+	return hash_u64(c->config.seed, id);
+}
+
+struct branch *branch_find(const struct core *c, uint64_t id)
+{
+	struct map_node *n = map_find(&c->branches, branch_hash(c, id));
+
+	for (; n; n = map_find_next(n)) {
+		struct branch *b = CONTAINER_OF(n, struct branch, by_id);
+
+		if (b->id == id)
+			return b;
+	}
+	return NULL;
+}
+
+int branch_new(struct branch **out, struct core *c,
+	       const struct branch_spec *spec)
+{
+	struct branch *b;
+
+	if (timer_reserve(c) != OK)
+		return E_NOMEM;
+	b = mem_alloc(c->mem, sizeof *b);
+	if (!b)
+		return E_NOMEM;
+	b->id = spec->id;
+	b->mode = spec->mode;
+	b->status = BRANCH_REGISTERED;
+	b->client_key = spec->client_key;
+	b->timer.kind = TIMER_BRANCH;
+	list_init(&b->of_gtx);
+	list_init(&b->dead);
+	list_init(&b->at);
+	list_init(&b->resolved.node);
+	c->n_timers++;
+	if (lane_get(&b->lane, &c->peers, spec->resource, spec->application,
+		     spec->mode == MODE_AT) != OK ||
+	    model_dup(&b->instance, c->mem, spec->instance) != OK ||
+	    model_dup(&b->application_data, c->mem, spec->application_data) !=
+		    OK) {
+		branch_free(c, b);
+		return E_NOMEM;
+	}
+	*out = b;
+	return OK;
+}
+
+void branch_free(struct core *c, struct branch *b)
+{
+	REQUIRE(list_empty(&b->at));
+	timer_stop(c, &b->timer);
+	lock_set_free(b->locks, &c->locks);
+	lane_put(&c->peers, b->lane);
+	model_free_bytes(c->mem, b->instance);
+	model_free_bytes(c->mem, b->application_data);
+	model_free_bytes(c->mem, b->error);
+	model_free_bytes(c->mem, b->detail);
+	model_free_bytes(c->mem, b->values);
+	mem_free(c->mem, b);
+	c->n_timers--;
+}
+
+/* Registration gives ids in order; loading may not. */
+void branch_join(struct core *c, struct branch *b, struct gtx *g)
+{
+	struct list *after = g->branches.prev;
+
+	while (after != &g->branches &&
+	       CONTAINER_OF(after, struct branch, of_gtx)->id > b->id)
+		after = after->prev;
+	b->of_gtx.prev = after;
+	b->of_gtx.next = after->next;
+	after->next->prev = &b->of_gtx;
+	after->next = &b->of_gtx;
+	b->gtx = g;
+	g->n_listed++;
+	g->n_open += !branch_finished(b->status);
+	g->n_hung += branch_hung(b->status);
+	(void)c;
+}
+
+/* ---- requests that are kept ---- */
+
+static uint8_t *pack(struct bytes *b, uint8_t *to)
+{
+	if (b->len)
+		memcpy(to, b->data, b->len);
+	b->data = to;
+	return to + b->len;
+}
+
+static struct bytes *request_keys(struct request *rq, bool with_keys)
+{
+	struct bytes *keys = (struct bytes *)(void *)(rq + 1);
+
+	if (!with_keys || rq->n_lock_keys == 0) {
+		rq->lock_keys = NULL;
+		rq->n_lock_keys = 0;
+		return keys;
+	}
+	memcpy(keys, rq->lock_keys, rq->n_lock_keys * sizeof *keys);
+	rq->lock_keys = keys;
+	return keys;
+}
+
+struct request *request_dup(const struct mem *mem, const struct request *rq,
+			    bool with_keys)
+{
+	size_t n = with_keys ? rq->n_lock_keys : 0;
+	size_t len = rq->xid.len + rq->name.len + rq->application.len +
+		     rq->resource.len + rq->application_data.len + rq->text.len;
+	struct request *copy;
+	struct bytes *keys;
+	uint8_t *to;
+
+	for (size_t i = 0; i < n; i++)
+		len += rq->lock_keys[i].len;
+	copy = mem_alloc(mem, sizeof *copy + n * sizeof(struct bytes) + len);
+	if (!copy)
+		return NULL;
+	*copy = *rq;
+	keys = request_keys(copy, with_keys);
+	to = (uint8_t *)(keys + n);
+	to = pack(&copy->xid, to);
+	to = pack(&copy->name, to);
+	to = pack(&copy->application, to);
+	to = pack(&copy->resource, to);
+	to = pack(&copy->application_data, to);
+	to = pack(&copy->text, to);
+	for (size_t i = 0; i < n; i++)
+		to = pack(&keys[i], to);
+	return copy;
+}
+
+/* ---- the end of things ---- */
+
+void gtx_retire(struct core *c, struct gtx *g)
+{
+	REQUIRE(list_empty(&g->asks) && list_empty(&g->party.waits));
+	LIST_EACH(node, &g->branches)
+	{
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		branch_place(c, b, PLACE_NONE);
+		lock_set_free(b->locks, &c->locks);
+		b->locks = NULL;
+		list_remove(&b->resolved.node);
+		map_remove(&c->branches, &b->by_id);
+		list_append(&c->dead_branches, &b->dead);
+	}
+	timer_stop(c, &g->timer);
+	list_remove(&g->decision.node);
+	list_remove(&g->party.claimed);
+	list_append(&c->dead_gtxs, &g->dead);
+}
+
+void gtx_bury(struct core *c, struct gtx *g)
+{
+	roll_remove(&c->roll, g->party.number);
+	gtx_retire(c, g);
+}
+
+void model_sweep(struct core *c)
+{
+	LIST_EACH(node, &c->dead_branches)
+	branch_free(c, CONTAINER_OF(node, struct branch, dead));
+	list_init(&c->dead_branches);
+	LIST_EACH(node, &c->dead_gtxs)
+	gtx_free(c, CONTAINER_OF(node, struct gtx, dead));
+	list_init(&c->dead_gtxs);
+	LIST_EACH(node, &c->dead_asks)
+	{
+		c->n_timers--;
+		mem_free(c->mem, CONTAINER_OF(node, struct ask, of_gtx));
+	}
+	list_init(&c->dead_asks);
+}

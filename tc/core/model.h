@@ -1,0 +1,366 @@
+#ifndef TC_CORE_MODEL_H
+#define TC_CORE_MODEL_H
+
+/*
+ * What the coordinator is made of: transactions, branches, who waits for what,
+ * and the steps that several files share. Private to tc/core.
+ *
+ * How a step is built
+ * -------------------
+ *  - A step is one event and then what follows from it, all in *units*. A unit
+ *    first stages: it takes all memory it needs and adds its effects. Only when
+ *    that worked it changes the state, and that cannot fail.
+ *  - The event itself is the first unit; if it finds no memory, core_step()
+ *    says E_NOMEM and nothing has happened.
+ *  - What follows (a timer that ran out, a lock that came free, a reply whose
+ *    row became durable) stands on an intrusive list or heap already, so a unit
+ *    that finds no memory stays there and is tried again shortly.
+ *  - Memory that effects or views point at is buried, and freed at the start of
+ *    the next step.
+ */
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "tc/core/branch.h"
+#include "tc/core/core.h"
+#include "tc/core/fx.h"
+#include "tc/core/gtx.h"
+#include "tc/core/ids.h"
+#include "tc/core/lock_wait.h"
+#include "tc/core/peers.h"
+#include "tc/core/record.h"
+#include "tc/core/roll.h"
+#include "tc/core/tombs.h"
+
+#define META_IDS 1 /* ROW_META: the end of the reserved numbers */
+
+enum timer_kind { TIMER_GTX, TIMER_BRANCH, TIMER_WAITER, TIMER_ASK };
+
+struct timer {
+	struct heap_node node;
+	enum timer_kind kind;
+};
+
+/* Something to be done when every row up to .seq is durable. */
+enum promise_kind {
+	PROMISE_ASK,      /* give the answer, or wait for phase two */
+	PROMISE_DECISION, /* begin phase two */
+	PROMISE_RESOLVED, /* the branch may be tried again */
+	PROMISE_IDS,      /* the numbers may be used */
+};
+
+struct promise {
+	struct list node; /* on core.promises while it waits */
+	uint64_t seq;
+	enum promise_kind kind;
+};
+
+/* What a reply says; its texts are made when it leaves. */
+struct answer {
+	uint64_t peer;
+	uint64_t id;
+	enum request_type type;
+	int err;
+	uint64_t gtx; /* 0: none */
+	enum gtx_status status;
+	uint64_t branch;
+	uint64_t first_id;
+	uint64_t count;
+	uint64_t holder; /* transaction; 0: none */
+	uint64_t holder_age_ms;
+	struct bytes key; /* borrowed; only in answers that leave at once */
+	const char *what; /* static; what is wrong, or which limit */
+};
+
+/* An answer that has to wait. */
+struct ask {
+	struct promise promise;
+	struct list of_gtx; /* on gtx.asks, core.answers or core.dead_asks */
+	struct timer timer;
+	uint64_t until_ms; /* 0: does not wait for phase two */
+	struct answer answer;
+};
+
+struct gtx {
+	struct lock_party party; /* .number is the transaction's */
+	struct list dead;
+	enum gtx_status status;
+	struct bytes name;        /* owned */
+	struct bytes application; /* owned */
+	uint64_t timeout_ms;
+	uint64_t began_ms;
+	uint64_t began_wall_ms;
+	bool ordered;
+	bool stored;  /* has a row */
+	bool started; /* the decision is durable: phase two runs */
+	uint64_t decision_seq;
+	struct promise decision;
+	struct timer timer;
+	struct list branches; /* by id */
+	uint64_t n_branches;  /* registered in all */
+	size_t n_listed;      /* on .branches */
+	size_t n_open;        /* not finished */
+	size_t n_hung;
+	struct list asks;
+};
+
+/* Where a branch stands in phase two. Only branch_place() changes it. */
+enum place {
+	PLACE_NONE,    /* phase one, or finished */
+	PLACE_BLOCKED, /* another branch must be finished first */
+	PLACE_QUEUED,  /* waits for a place at a peer */
+	PLACE_FLIGHT,  /* a command is under way; .timer: then it is lost */
+	PLACE_DUE,     /* .timer: then it is tried again */
+	PLACE_HELD,    /* a resolution is on its way to the disk */
+	PLACE_HUNG,    /* waits for an operator */
+};
+
+struct branch {
+	struct map_node by_id;
+	struct list of_gtx;
+	struct list dead;
+	struct gtx *gtx;
+	uint64_t id;
+	uint64_t seq; /* of its row */
+	bool stored;  /* has a row */
+	enum branch_mode mode;
+	enum branch_status status;
+	uint64_t client_key;
+	struct lane *lane;             /* resource and application */
+	struct bytes instance;         /* owned */
+	struct bytes application_data; /* owned */
+	struct lock_set *locks;        /* NULL: none, or given up */
+
+	enum place place;
+	struct list at;    /* queue or flight of a peer, or a lane */
+	struct peer *peer; /* PLACE_FLIGHT */
+	uint64_t command;
+	struct timer timer;
+	uint32_t attempts;   /* commands sent */
+	uint32_t failures;   /* that count towards attempts_max */
+	struct bytes error;  /* owned */
+	struct bytes detail; /* owned */
+
+	enum resolution resolution;
+	struct bytes values;     /* owned */
+	bool resolution_unused;  /* no command carried it yet */
+	uint64_t resolution_seq; /* of the row that has it */
+	struct promise resolved;
+};
+
+/* A lock request that waits, or waited and must be told that it failed. */
+struct waiter {
+	struct lock_wait wait;
+	struct request *rq; /* owned */
+	struct lock_set *set;
+	struct gtx *gtx;
+	struct timer timer;
+	struct list of_peer;
+	struct list refused; /* on core.refused */
+	struct answer answer;
+	struct bytes key; /* of the conflict; borrowed from the set */
+};
+
+/* A request that waits for numbers. */
+struct parked {
+	struct list node;
+	struct request *rq; /* owned */
+};
+
+struct core {
+	const struct mem *mem;
+	struct core_config config; /* .coordinator is owned */
+	bool ready;
+	bool failed; /* the store did */
+	uint64_t now_ms;
+	uint64_t wall_ms;
+	uint64_t retry_ms; /* 0, or when to look at what found no memory */
+	uint64_t jitter;
+	uint64_t command; /* last one given */
+
+	uint64_t seq;        /* of the last step that had rows */
+	uint64_t stored;     /* durable up to here */
+	uint64_t commit_seq; /* of the last commit that gave up locks */
+	struct fx fx;
+
+	struct roll roll; /* of struct gtx */
+	struct map branches;
+	struct lock_table locks;
+	struct peers peers;
+	struct tombs tombs;
+	struct ids ids;
+	struct promise ids_promise;
+	struct heap timers;
+	size_t n_timers; /* objects that have one */
+	size_t n_waiters;
+
+	struct list promises; /* first come, first kept */
+	struct list answers;  /* asks whose time has come */
+	struct list refused;  /* waiters to be told */
+	struct list parked;
+	struct list orphans; /* loading: branches, by .of_gtx */
+	struct list dead_gtxs;
+	struct list dead_branches;
+	struct list dead_asks;
+
+	struct core_stats stats;
+};
+
+/* OK or E_INVALID (config.c). */
+MUST_CHECK int core_config_check(const struct core_config *config);
+
+/* ---- memory (model.c) ---- */
+
+MUST_CHECK int model_dup(struct bytes *out, const struct mem *mem,
+			 struct bytes b);
+void model_free_bytes(const struct mem *mem, struct bytes b);
+/* Cut at a limit, between UTF-8 characters. */
+struct bytes model_cut(struct bytes b, size_t limit);
+
+/* Room for one more timer; then count it. */
+MUST_CHECK int timer_reserve(struct core *c);
+void timer_set(struct core *c, struct timer *t, uint64_t due_ms);
+void timer_stop(struct core *c, struct timer *t);
+
+struct gtx *gtx_find(const struct core *c, uint64_t number);
+MUST_CHECK int gtx_new(struct gtx **out, struct core *c, uint64_t number,
+		       struct bytes name, struct bytes application);
+void gtx_free(struct core *c, struct gtx *g);
+
+struct branch_spec {
+	uint64_t id;
+	enum branch_mode mode;
+	uint64_t client_key;
+	struct bytes resource, application, instance, application_data;
+};
+
+struct branch *branch_find(const struct core *c, uint64_t id);
+/* On no list yet. */
+MUST_CHECK int branch_new(struct branch **out, struct core *c,
+			  const struct branch_spec *spec);
+void branch_free(struct core *c, struct branch *b);
+void branch_join(struct core *c, struct branch *b, struct gtx *g);
+
+/* A copy that owns what it points at, freed by mem_free(). NULL: no memory. */
+struct request *request_dup(const struct mem *mem, const struct request *rq,
+			    bool with_keys);
+
+/* Take a finished transaction out of everything; freed at the next step. */
+void gtx_bury(struct core *c, struct gtx *g);
+/* The same, but it stays on the roll: for core_free(). */
+void gtx_retire(struct core *c, struct gtx *g);
+void model_sweep(struct core *c);
+
+/* ---- rows and history (rows.c) ---- */
+
+/* The number that this step's rows will have. */
+uint64_t row_seq(const struct core *c);
+struct gtx_record gtx_record(const struct gtx *g);
+void row_put_gtx(struct core *c, const struct gtx *g,
+		 const struct gtx_record *r, bool forced);
+void row_delete_gtx(struct core *c, const struct gtx *g);
+struct branch_record branch_record(const struct branch *b);
+void row_put_branch(struct core *c, const struct branch *b, const struct gtx *g,
+		    const struct branch_record *r, bool forced);
+void row_delete_branch(struct core *c, const struct branch *b);
+void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
+		       bool forced);
+void row_delete_tombstone(struct core *c, uint64_t number);
+void row_put_ids(struct core *c, uint64_t end);
+void row_archive(struct core *c, const struct gtx *g, enum gtx_status status);
+void row_history(struct core *c, uint64_t number, struct bytes text);
+
+/* ---- answers (answer.c) ---- */
+
+struct answer answer_to(const struct request *rq, int err);
+struct answer answer_about(const struct request *rq, int err,
+			   const struct gtx *g);
+/* Give it now if every row up to rests_on is durable and until_ms is 0; else
+ * *out is to be committed. OK or E_NOMEM (then the effects are undone by the
+ * caller). */
+MUST_CHECK int answer_stage(struct core *c, const struct answer *a,
+			    uint64_t rests_on, uint64_t until_ms,
+			    struct ask **out);
+void answer_commit(struct core *c, struct ask *ask); /* NULL is fine */
+void answer_discard(struct core *c, struct ask *ask);
+/* Stage and commit in one: for units that do nothing else. */
+MUST_CHECK int answer_give(struct core *c, const struct answer *a,
+			   uint64_t rests_on);
+/* The row on which what is said about a transaction rests. */
+uint64_t answer_rests_on(const struct core *c, const struct gtx *g);
+/* What is to be told now to those who wait for a transaction's phase two. */
+void asks_release(struct core *c, struct gtx *g, enum gtx_status status);
+
+/* It waited as long as it wanted. */
+void ask_timeout(struct core *c, struct ask *ask);
+
+void promise_add(struct core *c, struct promise *p, enum promise_kind kind,
+		 uint64_t seq);
+
+/* Units: 1 did something, 0 nothing to do, E_NOMEM. */
+MUST_CHECK int unit_promise(struct core *c);
+MUST_CHECK int unit_answer(struct core *c);
+
+/* ---- decisions (decide.c) ---- */
+
+/* Commit, roll back or time out. With a request it is answered, else NULL. */
+MUST_CHECK int decide(struct core *c, struct gtx *g, enum gtx_event event,
+		      const struct request *rq);
+
+struct ending { /* a transaction that is finished, staged */
+	enum gtx_status status;
+	struct tomb *tomb;
+};
+MUST_CHECK int ending_stage(struct core *c, struct gtx *g,
+			    enum gtx_status status, bool forced,
+			    struct ending *out);
+void ending_commit(struct core *c, struct gtx *g, struct ending *e);
+/* Tombstones beyond their number or age. */
+MUST_CHECK int unit_tombs(struct core *c);
+
+/* ---- registration and row locks (register.c) ---- */
+
+MUST_CHECK int handle_register(struct core *c, const struct request *rq);
+MUST_CHECK int handle_lock_check(struct core *c, const struct request *rq);
+MUST_CHECK int unit_grant(struct core *c);
+MUST_CHECK int unit_refused(struct core *c);
+void waiter_timeout(struct core *c, struct waiter *w);
+void waiters_of_gtx(struct core *c, struct gtx *g);   /* it left Begin */
+void waiters_for_gtx(struct core *c, struct gtx *g);  /* it rolls back */
+void waiters_of_peer(struct core *c, struct peer *p); /* it is gone */
+void waiter_free(struct core *c, struct waiter *w);
+
+/* ---- phase two (phase_two.c) ---- */
+
+void branch_place(struct core *c, struct branch *b, enum place place);
+void phase_two_start(struct core *c, struct gtx *g);
+/* Try it as soon as there is a place. */
+void branch_queue(struct core *c, struct branch *b);
+MUST_CHECK int handle_branch_done(struct core *c,
+				  const struct branch_done *done);
+MUST_CHECK int branch_timer(struct core *c, struct branch *b);
+MUST_CHECK int unit_send(struct core *c);
+MUST_CHECK int handle_peer_up(struct core *c, const struct peer_up *up);
+void handle_peer_gone(struct core *c, uint64_t id);
+
+/* ---- requests (request.c, operate.c) ---- */
+
+MUST_CHECK int handle_request(struct core *c, const struct request *rq);
+/* Answers itself if it can't be found. *out NULL: it is answered. */
+MUST_CHECK int request_gtx(struct core *c, const struct request *rq,
+			   struct gtx **out);
+/* Keep it until there are numbers. */
+MUST_CHECK int request_park(struct core *c, const struct request *rq);
+MUST_CHECK int handle_retry(struct core *c, const struct request *rq);
+MUST_CHECK int handle_resolve(struct core *c, const struct request *rq);
+MUST_CHECK int unit_ids(struct core *c);
+MUST_CHECK int unit_parked(struct core *c);
+void parked_of_peer(struct core *c, uint64_t peer);
+
+/* ---- loading (load.c) ---- */
+
+MUST_CHECK int handle_loaded(struct core *c, const struct row *row);
+MUST_CHECK int handle_ready(struct core *c);
+
+#endif

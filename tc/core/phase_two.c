@@ -1,0 +1,492 @@
+#include "tc/core/model.h"
+
+#include "base/hash.h"
+
+#include <inttypes.h>
+
+/*
+ * Commands to branches, and what becomes of them.
+ *
+ *            start, or the one before it is finished
+ *   BLOCKED ----------------------------------------> QUEUED <---------+
+ *                                                        |             |
+ *                                        a place is free |             |
+ *                                                        v             |
+ *      finished (NONE) <------ done ------------------ FLIGHT          |
+ *                                                        |             |
+ *                                    failed, or no answer|    due      |
+ *                                                        v             |
+ *                                                       DUE -----------+
+ *                                   too often, or never: HUNG          |
+ *                                                         | operator   |
+ *                                       resolve: HELD ----+------------+
+ *
+ * A command whose peer went away is due again at once and does not count as a
+ * failure: a peer that comes and goes must not use up the attempts.
+ */
+
+/* ---- places ---- */
+
+static void leave_place(struct core *c, struct branch *b)
+{
+	if (b->place == PLACE_FLIGHT) {
+		peers_back(&c->peers, b->peer, &b->at);
+		b->peer = NULL;
+	}
+	list_remove(&b->at);
+	timer_stop(c, &b->timer);
+}
+
+void branch_place(struct core *c, struct branch *b, enum place place)
+{
+	leave_place(c, b);
+	b->place = place;
+}
+
+void branch_queue(struct core *c, struct branch *b)
+{
+	branch_place(c, b, PLACE_QUEUED);
+	if (b->resolution_seq > c->stored) {
+		b->place = PLACE_HELD;
+		return;
+	}
+	peers_queue(&c->peers, b->lane, b->instance, &b->at);
+}
+
+/* ---- order ---- */
+
+static bool rolls_back(const struct gtx *g)
+{
+	return gtx_deciding_rollback(g->status);
+}
+
+static struct branch *branch_at(struct list *node)
+{
+	return CONTAINER_OF(node, struct branch, of_gtx);
+}
+
+/* The next in the order of this decision; NULL at the end. */
+static struct branch *next_in_order(const struct gtx *g, struct list *node)
+{
+	node = rolls_back(g) ? node->prev : node->next;
+	return node == &g->branches ? NULL : branch_at(node);
+}
+
+/* Undo is a stack for each database: the newest goes first. A stamp on the
+ * resource says that a newer one is still to be undone. */
+static bool must_wait(struct gtx *g, const struct branch *b, bool *first)
+{
+	struct resource *r = b->lane->resource;
+
+	if (g->ordered) {
+		bool wait = !*first;
+
+		*first = false;
+		return wait;
+	}
+	if (!rolls_back(g) || b->mode != MODE_AT)
+		return false;
+	if (r->stamp == g->party.number)
+		return true;
+	r->stamp = g->party.number;
+	return false;
+}
+
+static void unstamp(const struct gtx *g)
+{
+	LIST_EACH(node, &g->branches)
+	branch_at(node)->lane->resource->stamp = 0;
+}
+
+void phase_two_start(struct core *c, struct gtx *g)
+{
+	struct branch *b = next_in_order(g, &g->branches);
+	bool first = true;
+
+	g->started = true;
+	for (; b; b = next_in_order(g, &b->of_gtx)) {
+		if (branch_finished(b->status))
+			continue;
+		if (must_wait(g, b, &first))
+			branch_place(c, b, PLACE_BLOCKED);
+		else if (branch_hung(b->status))
+			branch_place(c, b, PLACE_HUNG);
+		else
+			branch_queue(c, b);
+	}
+	unstamp(g);
+}
+
+/* b is finished: who waited for it? */
+static void unblock(struct core *c, const struct branch *b)
+{
+	const struct gtx *g = b->gtx;
+	struct list *node = (struct list *)(uintptr_t)&b->of_gtx;
+	struct branch *next = next_in_order(g, node);
+
+	for (; next; next = next_in_order(g, &next->of_gtx)) {
+		if (next->place != PLACE_BLOCKED)
+			continue;
+		if (!g->ordered && next->lane->resource != b->lane->resource)
+			continue;
+		if (branch_hung(next->status))
+			branch_place(c, next, PLACE_HUNG);
+		else
+			branch_queue(c, next);
+		return;
+	}
+}
+
+/* ---- sending ---- */
+
+static void command_of(struct core *c, const struct branch *b,
+		       const struct peer *p, struct command *out)
+{
+	const struct gtx *g = b->gtx;
+
+	*out = (struct command){
+		.peer = p->id,
+		.id = c->command + 1,
+		.type = rolls_back(g) ? COMMAND_ROLLBACK : COMMAND_COMMIT,
+		.xid = fx_xid(&c->fx, c->config.coordinator, g->party.number),
+		.branch = b->id,
+		.mode = b->mode,
+		.resource = b->lane->resource->name,
+		.application_data = b->application_data,
+		.attempt = b->attempts + 1,
+		.resolution = b->resolution,
+		.values = b->values,
+	};
+}
+
+int unit_send(struct core *c)
+{
+	struct peer *p;
+	struct list *node = peers_next(&c->peers, &p);
+	struct command command;
+	struct branch *b;
+
+	if (!node)
+		return 0;
+	b = CONTAINER_OF(node, struct branch, at);
+	REQUIRE(b->place == PLACE_QUEUED && b->gtx->started);
+	command_of(c, b, p, &command);
+	fx_add(&c->fx, FX_COMMAND)->command = command;
+	if (!fx_ok(&c->fx))
+		return E_NOMEM;
+	peers_sent(p, node);
+	b->place = PLACE_FLIGHT;
+	b->peer = p;
+	b->command = ++c->command;
+	c->stats.commands++;
+	c->stats.retries += b->attempts > 0;
+	b->attempts++;
+	b->resolution_unused = false;
+	timer_set(c, &b->timer, c->now_ms + c->config.command_timeout_ms);
+	return 1;
+}
+
+/* ---- answers ---- */
+
+struct outcome {
+	enum branch_event event;
+	enum branch_status next;
+	enum gtx_status gtx_next;
+	uint32_t failures;
+	bool done;
+	bool ends;          /* the transaction, too */
+	struct bytes error; /* staged copies */
+	struct bytes detail;
+	struct ending ending;
+};
+
+static bool is_failure(enum branch_event e)
+{
+	return e != BRANCH_EV_COMMITTED && e != BRANCH_EV_ROLLBACKED;
+}
+
+static bool is_never(enum branch_event e)
+{
+	return e == BRANCH_EV_COMMIT_NEVER || e == BRANCH_EV_ROLLBACK_NEVER;
+}
+
+/* What a failure means after so many of them. */
+static enum branch_event weigh(const struct core *c, const struct branch *b,
+			       enum branch_event e)
+{
+	uint32_t max = c->config.attempts_max;
+	bool back = rolls_back(b->gtx);
+
+	if (!is_failure(e))
+		return e;
+	if (is_never(e)) /* a resolution came after this command left */
+		return b->resolution_unused ? BRANCH_EV_ROLLBACK_LATER : e;
+	if (max > 0 && b->failures + 1 >= max)
+		return back ? BRANCH_EV_ROLLBACK_GAVE_UP
+			    : BRANCH_EV_COMMIT_GAVE_UP;
+	return e;
+}
+
+/* What it means for the transaction; its status if it means nothing. */
+static enum gtx_status gtx_next(const struct branch *b, const struct outcome *o)
+{
+	const struct gtx *g = b->gtx;
+	enum gtx_event e = GTX_EV_RETRYING;
+
+	if (o->ends)
+		e = GTX_EV_DONE;
+	else if (o->done && branch_hung(b->status) && g->n_hung == 1)
+		e = GTX_EV_TAKEN_UP;
+	else if (o->done)
+		return g->status;
+	else if (o->next == BRANCH_STOP_RETRY)
+		e = GTX_EV_GAVE_UP;
+	else if (branch_hung(o->next))
+		e = GTX_EV_FAILED;
+	return gtx_rule(g->status, e).next;
+}
+
+static void say_outcome(struct core *c, const struct branch *b,
+			const struct outcome *o)
+{
+	const char *name = branch_status_name((int)o->next);
+	uint64_t number = b->gtx->party.number;
+
+	if (o->done)
+		row_history(c, number,
+			    fx_printf(&c->fx,
+				      "branch %" PRIu64
+				      ": %s, attempt %" PRIu32,
+				      b->id, name, b->attempts));
+	else
+		row_history(c, number,
+			    fx_printf(&c->fx,
+				      "branch %" PRIu64 " attempt %" PRIu32
+				      " failed: %s: %.*s",
+				      b->id, b->attempts, name,
+				      (int)o->error.len,
+				      (const char *)o->error.data));
+}
+
+static int stage_rows(struct core *c, struct branch *b, struct outcome *o)
+{
+	struct gtx *g = b->gtx;
+	struct branch_record r = branch_record(b);
+	struct gtx_record gr = gtx_record(g);
+
+	say_outcome(c, b, o);
+	if (o->ends)
+		return ending_stage(c, g, o->gtx_next, false, &o->ending);
+	if (o->done) {
+		row_delete_branch(c, b);
+	} else {
+		r.status = o->next;
+		r.failures = o->failures;
+		r.error = o->error;
+		r.detail = o->detail;
+		row_put_branch(c, b, g, &r, false);
+	}
+	gr.status = o->gtx_next;
+	if (o->gtx_next != g->status)
+		row_put_gtx(c, g, &gr, false);
+	return fx_ok(&c->fx) ? OK : E_NOMEM;
+}
+
+static int stage_texts(struct core *c, struct outcome *o, struct bytes error,
+		       struct bytes detail)
+{
+	if (detail.len > c->config.application_data_max)
+		detail = BYTES("\"the difference is too long to be kept\"");
+	if (model_dup(&o->error, c->mem,
+		      model_cut(error, c->config.text_max)) != OK)
+		return E_NOMEM;
+	if (model_dup(&o->detail, c->mem, detail) == OK)
+		return OK;
+	model_free_bytes(c->mem, o->error);
+	return E_NOMEM;
+}
+
+static void take_texts(struct core *c, struct branch *b, struct outcome *o)
+{
+	model_free_bytes(c->mem, b->error);
+	model_free_bytes(c->mem, b->detail);
+	b->error = o->error;
+	b->detail = o->detail;
+}
+
+static uint64_t back_off(struct core *c, uint32_t failures)
+{
+	uint64_t ms = c->config.retry_ms_first;
+
+	while (failures-- > 1 && ms < c->config.retry_ms_max)
+		ms *= 2;
+	if (ms > c->config.retry_ms_max)
+		ms = c->config.retry_ms_max;
+	/* Between half of it and all of it, so that what failed together does
+	 * not come back together. */
+	return ms - random_next(&c->jitter) % (ms / 2 + 1);
+}
+
+static void finish_branch(struct core *c, struct branch *b)
+{
+	branch_place(c, b, PLACE_NONE);
+	lock_set_free(b->locks, &c->locks);
+	b->locks = NULL;
+	b->stored = false;
+	b->gtx->n_open--;
+	unblock(c, b);
+}
+
+static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
+{
+	struct gtx *g = b->gtx;
+	bool was_hung = gtx_status_hung((int)g->status);
+
+	take_texts(c, b, o);
+	g->n_hung -= branch_hung(b->status);
+	g->n_hung += branch_hung(o->next);
+	b->status = o->next;
+	b->failures = o->failures;
+	g->status = o->gtx_next;
+	if (o->done) {
+		finish_branch(c, b);
+	} else if (branch_hung(b->status)) {
+		branch_place(c, b, PLACE_HUNG);
+	} else {
+		branch_place(c, b, PLACE_DUE);
+		timer_set(c, &b->timer, c->now_ms + back_off(c, b->failures));
+	}
+	if (o->ends) {
+		ending_commit(c, g, &o->ending);
+	} else if (!was_hung && gtx_status_hung((int)g->status)) {
+		c->stats.hung++;
+		asks_release(c, g, g->status);
+	}
+}
+
+/* One unit: an attempt ended in this way. */
+static int settle(struct core *c, struct branch *b, enum branch_event event,
+		  struct bytes error, struct bytes detail)
+{
+	struct outcome o = { .event = weigh(c, b, event) };
+	struct branch_rule rule = branch_rule(b->status, o.event);
+	int rc;
+
+	REQUIRE(rule.verdict != VERDICT_FORBIDDEN);
+	o.next = rule.next;
+	o.done = branch_finished(o.next);
+	o.ends = o.done && b->gtx->n_open == 1;
+	o.failures = b->failures + is_failure(o.event);
+	o.gtx_next = gtx_next(b, &o);
+	rc = stage_texts(c, &o, o.done ? BYTES("") : error,
+			 o.done ? BYTES("") : detail);
+	if (rc != OK)
+		return rc;
+	rc = stage_rows(c, b, &o);
+	if (rc == OK) {
+		commit_outcome(c, b, &o);
+	} else {
+		model_free_bytes(c->mem, o.error);
+		model_free_bytes(c->mem, o.detail);
+	}
+	return rc;
+}
+
+/* A "done" counts whichever attempt it answers; a failure only if it is that
+ * of the attempt under way. */
+static bool counts(const struct branch *b, const struct branch_done *done,
+		   enum branch_event event)
+{
+	if (branch_finished(b->status))
+		return false;
+	if (!is_failure(event))
+		return true;
+	return b->place == PLACE_FLIGHT && b->command == done->command;
+}
+
+int handle_branch_done(struct core *c, const struct branch_done *done)
+{
+	struct branch *b = branch_find(c, done->branch);
+	struct peer *p = peers_find(&c->peers, done->peer);
+	enum branch_event event;
+	int rc = OK;
+
+	if (b && b->gtx->started) {
+		event = branch_answer(!rolls_back(b->gtx), done->status);
+		if (counts(b, done, event))
+			rc = settle(c, b, event, done->error, done->detail);
+	}
+	if (rc == OK && p)
+		peers_trust(&c->peers, p); /* it does answer */
+	return rc;
+}
+
+/* ---- time ---- */
+
+/* Nobody shall wait in the queue of a peer that does not answer. */
+static void drain(struct core *c, struct peer *p)
+{
+	struct list waiting;
+
+	list_init(&waiting);
+	LIST_EACH(node, &p->queue)
+	{
+		list_remove(node);
+		list_append(&waiting, node);
+	}
+	LIST_EACH(node, &waiting)
+	branch_queue(c, CONTAINER_OF(node, struct branch, at));
+}
+
+static int command_lost(struct core *c, struct branch *b)
+{
+	enum branch_event e =
+		branch_answer(!rolls_back(b->gtx), BRANCH_UNKNOWN);
+	struct peer *p = b->peer;
+	struct bytes error =
+		fx_printf(&c->fx, "no answer within %" PRIu64 " ms",
+			  c->config.command_timeout_ms);
+	int rc = fx_ok(&c->fx) ? settle(c, b, e, error, b->detail) : E_NOMEM;
+
+	if (rc == OK && !p->suspect) {
+		peers_suspect(p);
+		drain(c, p);
+	}
+	return rc;
+}
+
+int branch_timer(struct core *c, struct branch *b)
+{
+	if (b->place == PLACE_FLIGHT)
+		return command_lost(c, b);
+	REQUIRE(b->place == PLACE_DUE);
+	branch_queue(c, b);
+	return OK;
+}
+
+/* ---- peers ---- */
+
+int handle_peer_up(struct core *c, const struct peer_up *up)
+{
+	struct peer *p;
+	int rc = peers_up(&c->peers, up, &p);
+
+	if (rc == OK)
+		drain(c, p); /* it may not have the resources any more */
+	return rc;
+}
+
+void handle_peer_gone(struct core *c, uint64_t id)
+{
+	struct peer *p = peers_find(&c->peers, id);
+
+	parked_of_peer(c, id);
+	if (!p)
+		return;
+	waiters_of_peer(c, p);
+	peers_suspect(p); /* gets nothing back */
+	drain(c, p);
+	LIST_EACH(node, &p->flight)
+	branch_queue(c, CONTAINER_OF(node, struct branch, at));
+	peers_gone(&c->peers, p);
+}

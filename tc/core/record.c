@@ -1,0 +1,335 @@
+#include "tc/core/record.h"
+
+enum gtx_tag {
+	GTX_STATUS = 1,
+	GTX_NAME = 2,
+	GTX_APPLICATION = 3,
+	GTX_TIMEOUT = 4,
+	GTX_BEGAN = 5,
+	GTX_N_BRANCHES = 6,
+	GTX_ORDERED = 7,
+};
+
+enum branch_tag {
+	BR_MODE = 1,
+	BR_STATUS = 2,
+	BR_CLIENT_KEY = 3,
+	BR_RESOURCE = 4,
+	BR_APPLICATION = 5,
+	BR_INSTANCE = 6,
+	BR_DATA = 7,
+	BR_ATTEMPTS = 8,
+	BR_FAILURES = 9,
+	BR_RESOLUTION = 10,
+	BR_VALUES = 11,
+	BR_ERROR = 12,
+	BR_DETAIL = 13,
+	BR_LOCK_KEY = 14, /* once for each, in order */
+};
+
+enum tombstone_tag { TOMB_STATUS = 1, TOMB_ENDED = 2 };
+
+enum number_tag { NUMBER_VALUE = 1 };
+
+static void put_bytes(struct buf *out, int tag, struct bytes b)
+{
+	if (b.len == 0)
+		return;
+	buf_put_u8(out, (uint8_t)tag);
+	buf_put_bytes(out, b);
+}
+
+static void put_number(struct buf *out, int tag, uint64_t v)
+{
+	if (v == 0)
+		return;
+	buf_put_u8(out, (uint8_t)tag);
+	buf_put_u32(out, 8);
+	buf_put_u64(out, v);
+}
+
+void record_put_gtx(struct buf *out, const struct gtx_record *r)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_number(out, GTX_STATUS, (uint64_t)r->status);
+	put_bytes(out, GTX_NAME, r->name);
+	put_bytes(out, GTX_APPLICATION, r->application);
+	put_number(out, GTX_TIMEOUT, r->timeout_ms);
+	put_number(out, GTX_BEGAN, r->began_wall_ms);
+	put_number(out, GTX_N_BRANCHES, r->n_branches);
+	put_number(out, GTX_ORDERED, r->ordered);
+}
+
+void record_put_branch(struct buf *out, const struct branch_record *r)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_number(out, BR_MODE, (uint64_t)r->mode);
+	put_number(out, BR_STATUS, (uint64_t)r->status);
+	put_number(out, BR_CLIENT_KEY, r->client_key);
+	put_bytes(out, BR_RESOURCE, r->resource);
+	put_bytes(out, BR_APPLICATION, r->application);
+	put_bytes(out, BR_INSTANCE, r->instance);
+	put_bytes(out, BR_DATA, r->application_data);
+	put_number(out, BR_ATTEMPTS, r->attempts);
+	put_number(out, BR_FAILURES, r->failures);
+	put_number(out, BR_RESOLUTION, (uint64_t)r->resolution);
+	put_bytes(out, BR_VALUES, r->values);
+	put_bytes(out, BR_ERROR, r->error);
+	put_bytes(out, BR_DETAIL, r->detail);
+	for (size_t i = 0; i < r->n_lock_keys; i++)
+		put_bytes(out, BR_LOCK_KEY, r->lock_keys[i]);
+}
+
+void record_put_tombstone(struct buf *out, const struct tombstone_record *r)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_number(out, TOMB_STATUS, (uint64_t)r->status);
+	put_number(out, TOMB_ENDED, r->ended_wall_ms);
+}
+
+void record_put_number(struct buf *out, uint64_t number)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_number(out, NUMBER_VALUE, number);
+}
+
+/* ---- reading ---- */
+
+struct field {
+	uint8_t tag;
+	struct bytes bytes;
+	uint64_t number; /* if the bytes are one */
+};
+
+static int open_body(struct reader *r, struct bytes body)
+{
+	uint8_t version;
+
+	*r = reader_of(body);
+	version = read_u8(r);
+	if (r->failed || version == 0)
+		return E_CORRUPT;
+	return version > RECORD_VERSION ? E_VERSION : OK;
+}
+
+/* False at the end, and when it is cut off: ask the reader which. */
+static bool next_field(struct reader *r, struct field *f)
+{
+	if (r->failed || reader_left(r) == 0)
+		return false;
+	f->tag = read_u8(r);
+	f->bytes = read_bytes(r);
+	f->number = 0;
+	if (f->bytes.len == 8) {
+		struct reader number = reader_of(f->bytes);
+
+		f->number = read_u64(&number);
+	}
+	return !r->failed;
+}
+
+/* A number within 0 … max. */
+static bool number_to(uint64_t *out, const struct field *f, uint64_t max)
+{
+	*out = f->number;
+	return f->bytes.len == 8 && f->number <= max;
+}
+
+static bool gtx_field(struct gtx_record *out, const struct field *f)
+{
+	uint64_t v;
+	bool ok = true;
+
+	switch (f->tag) {
+	case GTX_STATUS:
+		ok = number_to(&v, f, GTX_STATUSES - 1);
+		out->status = (enum gtx_status)v;
+		break;
+	case GTX_NAME:
+		out->name = f->bytes;
+		break;
+	case GTX_APPLICATION:
+		out->application = f->bytes;
+		break;
+	case GTX_TIMEOUT:
+		return number_to(&out->timeout_ms, f, UINT64_MAX);
+	case GTX_BEGAN:
+		return number_to(&out->began_wall_ms, f, UINT64_MAX);
+	case GTX_N_BRANCHES:
+		return number_to(&out->n_branches, f, UINT32_MAX);
+	case GTX_ORDERED:
+		ok = number_to(&v, f, 1);
+		out->ordered = v != 0;
+		break;
+	default: /* of a later version */
+		break;
+	}
+	return ok;
+}
+
+int record_get_gtx(struct gtx_record *out, struct bytes body)
+{
+	struct gtx_record record = { 0 };
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f))
+		if (!gtx_field(&record, &f))
+			return E_CORRUPT;
+	if (r.failed || record.status == GTX_UNKNOWN)
+		return E_CORRUPT;
+	*out = record;
+	return OK;
+}
+
+static bool branch_bytes(struct branch_record *out, const struct field *f)
+{
+	switch (f->tag) {
+	case BR_RESOURCE:
+		out->resource = f->bytes;
+		return true;
+	case BR_APPLICATION:
+		out->application = f->bytes;
+		return true;
+	case BR_INSTANCE:
+		out->instance = f->bytes;
+		return true;
+	case BR_DATA:
+		out->application_data = f->bytes;
+		return true;
+	case BR_VALUES:
+		out->values = f->bytes;
+		return true;
+	case BR_ERROR:
+		out->error = f->bytes;
+		return true;
+	case BR_DETAIL:
+		out->detail = f->bytes;
+		return true;
+	case BR_LOCK_KEY:
+		out->n_lock_keys++;
+		return f->bytes.len > 0;
+	default: /* of a later version */
+		return true;
+	}
+}
+
+static bool branch_field(struct branch_record *out, const struct field *f)
+{
+	uint64_t v;
+	bool ok;
+
+	switch (f->tag) {
+	case BR_MODE:
+		ok = number_to(&v, f, MODE_MSG);
+		out->mode = (enum branch_mode)v;
+		return ok;
+	case BR_STATUS:
+		ok = number_to(&v, f, BRANCH_STATUSES - 1);
+		out->status = (enum branch_status)v;
+		return ok;
+	case BR_RESOLUTION:
+		ok = number_to(&v, f, RESOLVE_VALUES);
+		out->resolution = (enum resolution)v;
+		return ok;
+	case BR_CLIENT_KEY:
+		return number_to(&out->client_key, f, UINT64_MAX);
+	case BR_ATTEMPTS:
+		return number_to(&out->attempts, f, UINT32_MAX);
+	case BR_FAILURES:
+		return number_to(&out->failures, f, UINT32_MAX);
+	default:
+		return branch_bytes(out, f);
+	}
+}
+
+static int list_keys(struct branch_record *out, const struct mem *mem,
+		     struct bytes body)
+{
+	struct reader r;
+	struct field f;
+	struct bytes *keys;
+	size_t n = 0;
+
+	if (out->n_lock_keys == 0)
+		return OK;
+	keys = mem_array(mem, out->n_lock_keys, sizeof *keys);
+	if (!keys)
+		return E_NOMEM;
+	REQUIRE(open_body(&r, body) == OK);
+	while (next_field(&r, &f))
+		if (f.tag == BR_LOCK_KEY)
+			keys[n++] = f.bytes;
+	REQUIRE(n == out->n_lock_keys);
+	out->lock_keys = keys;
+	return OK;
+}
+
+int record_get_branch(struct branch_record *out, const struct mem *mem,
+		      struct bytes body)
+{
+	struct branch_record record = { 0 };
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f))
+		if (!branch_field(&record, &f))
+			return E_CORRUPT;
+	if (r.failed || record.status == BRANCH_UNKNOWN)
+		return E_CORRUPT;
+	rc = list_keys(&record, mem, body);
+	if (rc == OK)
+		*out = record;
+	return rc;
+}
+
+int record_get_tombstone(struct tombstone_record *out, struct bytes body)
+{
+	struct tombstone_record record = { 0 };
+	struct reader r;
+	struct field f;
+	uint64_t v;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f)) {
+		if (f.tag == TOMB_STATUS) {
+			if (!number_to(&v, &f, GTX_STATUSES - 1))
+				return E_CORRUPT;
+			record.status = (enum gtx_status)v;
+		} else if (f.tag == TOMB_ENDED) {
+			if (!number_to(&record.ended_wall_ms, &f, UINT64_MAX))
+				return E_CORRUPT;
+		}
+	}
+	if (r.failed || !gtx_status_finished((int)record.status))
+		return E_CORRUPT;
+	*out = record;
+	return OK;
+}
+
+int record_get_number(uint64_t *out, struct bytes body)
+{
+	uint64_t number = 0;
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f))
+		if (f.tag == NUMBER_VALUE &&
+		    !number_to(&number, &f, UINT64_MAX))
+			return E_CORRUPT;
+	if (r.failed)
+		return E_CORRUPT;
+	*out = number;
+	return OK;
+}

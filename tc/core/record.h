@@ -1,0 +1,80 @@
+#ifndef TC_CORE_RECORD_H
+#define TC_CORE_RECORD_H
+
+/*
+ * Bodies of stored rows <-> structs.
+ *
+ *   body  = version u8 (1), then fields
+ *   field = tag u8, len u32, len bytes
+ *
+ * Rules
+ * -----
+ *  - A field with its zero value is not written; a tag that the reader does not
+ *    know is skipped, a missing field is zero. So a row outlives an upgrade and
+ *    the way back. Tags are never used again. A change that an old reader must
+ *    not skip raises the version.
+ *  - Numbers are 8 bytes, big-endian.
+ *  - Decoded bytes borrow from the body.
+ *
+ * Pure.
+ */
+
+#include "base/buf.h"
+#include "tc/core/core.h"
+
+#define RECORD_VERSION 1
+
+struct gtx_record {
+	enum gtx_status status;
+	struct bytes name;
+	struct bytes application;
+	uint64_t timeout_ms;
+	uint64_t began_wall_ms;
+	uint64_t n_branches; /* registered in all; written with the decision */
+	bool ordered;
+};
+
+struct branch_record {
+	enum branch_mode mode;
+	enum branch_status status;
+	uint64_t client_key;
+	struct bytes resource;
+	struct bytes application;
+	struct bytes instance;
+	struct bytes application_data;
+	uint64_t attempts;
+	uint64_t failures;
+	enum resolution resolution;
+	struct bytes values;
+	struct bytes error;
+	struct bytes detail;
+	const struct bytes *lock_keys;
+	size_t n_lock_keys;
+};
+
+struct tombstone_record {
+	enum gtx_status status;
+	uint64_t ended_wall_ms;
+};
+
+/* Append the body; the buffer's stickiness tells of E_NOMEM. */
+void record_put_gtx(struct buf *out, const struct gtx_record *r);
+void record_put_branch(struct buf *out, const struct branch_record *r);
+void record_put_tombstone(struct buf *out, const struct tombstone_record *r);
+void record_put_number(struct buf *out, uint64_t number);
+
+/*
+ * OK
+ * E_CORRUPT  cut off, a number of the wrong size, a value out of its range
+ * E_VERSION  written by a newer version
+ * E_NOMEM    branches only: the list of lock keys is allocated from `mem`,
+ *            NULL if there are none, and freed by the caller
+ */
+MUST_CHECK int record_get_gtx(struct gtx_record *out, struct bytes body);
+MUST_CHECK int record_get_branch(struct branch_record *out,
+				 const struct mem *mem, struct bytes body);
+MUST_CHECK int record_get_tombstone(struct tombstone_record *out,
+				    struct bytes body);
+MUST_CHECK int record_get_number(uint64_t *out, struct bytes body);
+
+#endif

@@ -1,0 +1,153 @@
+#include "tc/core/model.h"
+
+/*
+ * Rows and history lines as effects. Bodies are encoded from a record, not
+ * from the object: the caller writes down what will be before it is.
+ */
+
+uint64_t row_seq(const struct core *c)
+{
+	return c->seq + 1;
+}
+
+static struct row *put(struct core *c, enum row_table table, uint64_t id,
+		       struct bytes body, bool forced)
+{
+	struct effect *e = fx_add(&c->fx, FX_PUT);
+
+	e->forced = forced;
+	e->row.table = table;
+	e->row.id = id;
+	e->row.body = body;
+	return &e->row;
+}
+
+static void drop(struct core *c, enum row_table table, uint64_t id)
+{
+	struct effect *e = fx_add(&c->fx, FX_DELETE);
+
+	e->row.table = table;
+	e->row.id = id;
+}
+
+struct gtx_record gtx_record(const struct gtx *g)
+{
+	return (struct gtx_record){
+		.status = g->status,
+		.name = g->name,
+		.application = g->application,
+		.timeout_ms = g->timeout_ms,
+		.began_wall_ms = g->began_wall_ms,
+		.n_branches = g->n_branches,
+		.ordered = g->ordered,
+	};
+}
+
+void row_put_gtx(struct core *c, const struct gtx *g,
+		 const struct gtx_record *r, bool forced)
+{
+	struct buf body;
+	struct row *row;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_gtx(&body, r);
+	row = put(c, ROW_GTX, g->party.number, fx_take(&c->fx, &body), forced);
+	row->gtx = g->party.number;
+	row->status = (int)r->status;
+	row->name = g->name;
+}
+
+void row_delete_gtx(struct core *c, const struct gtx *g)
+{
+	drop(c, ROW_GTX, g->party.number);
+}
+
+struct branch_record branch_record(const struct branch *b)
+{
+	return (struct branch_record){
+		.mode = b->mode,
+		.status = b->status,
+		.client_key = b->client_key,
+		.resource = b->lane->resource->name,
+		.application = b->lane->application,
+		.instance = b->instance,
+		.application_data = b->application_data,
+		.attempts = b->attempts,
+		.failures = b->failures,
+		.resolution = b->resolution,
+		.values = b->values,
+		.error = b->error,
+		.detail = b->detail,
+		.lock_keys = b->locks ? b->locks->keys : NULL,
+		.n_lock_keys = b->locks ? b->locks->n : 0,
+	};
+}
+
+void row_put_branch(struct core *c, const struct branch *b, const struct gtx *g,
+		    const struct branch_record *r, bool forced)
+{
+	struct buf body;
+	struct row *row;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_branch(&body, r);
+	row = put(c, ROW_BRANCH, b->id, fx_take(&c->fx, &body), forced);
+	row->gtx = g->party.number;
+	row->status = (int)r->status;
+	row->name = b->lane->resource->name;
+}
+
+void row_delete_branch(struct core *c, const struct branch *b)
+{
+	drop(c, ROW_BRANCH, b->id);
+}
+
+void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
+		       bool forced)
+{
+	struct tombstone_record r = { status, c->wall_ms };
+	struct buf body;
+	struct row *row;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_tombstone(&body, &r);
+	row = put(c, ROW_TOMBSTONE, number, fx_take(&c->fx, &body), forced);
+	row->gtx = number;
+	row->status = (int)status;
+}
+
+void row_delete_tombstone(struct core *c, uint64_t number)
+{
+	drop(c, ROW_TOMBSTONE, number);
+}
+
+void row_put_ids(struct core *c, uint64_t end)
+{
+	struct buf body;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_number(&body, end);
+	put(c, ROW_META, META_IDS, fx_take(&c->fx, &body), true);
+}
+
+void row_archive(struct core *c, const struct gtx *g, enum gtx_status status)
+{
+	struct effect *e = fx_add(&c->fx, FX_ARCHIVE);
+
+	e->archive.gtx = g->party.number;
+	e->archive.status = status;
+	e->archive.name = g->name;
+	e->archive.application = g->application;
+	e->archive.began_wall_ms = g->began_wall_ms;
+	e->archive.ended_wall_ms = c->wall_ms;
+	e->archive.n_branches = (uint32_t)g->n_branches;
+}
+
+void row_history(struct core *c, uint64_t number, struct bytes text)
+{
+	struct effect *e = fx_add(&c->fx, FX_HISTORY);
+
+	e->history.gtx = number;
+	e->history.wall_ms = c->wall_ms;
+	e->history.text = text;
+}

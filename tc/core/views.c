@@ -1,0 +1,177 @@
+#include "tc/core/model.h"
+
+/*
+ * Questions that change nothing.
+ */
+
+static uint64_t until(const struct timer *t, uint64_t now_ms)
+{
+	if (t->node.at == 0)
+		return UINT64_MAX;
+	return t->node.due > now_ms ? t->node.due - now_ms : 0;
+}
+
+static struct branch *branch_at(const struct list *node)
+{
+	return CONTAINER_OF((struct list *)(uintptr_t)node, struct branch,
+			    of_gtx);
+}
+
+/* What happens next by itself: the time-out, or the earliest branch. */
+static uint64_t next_due(const struct gtx *g, uint64_t now_ms)
+{
+	uint64_t due = until(&g->timer, now_ms);
+
+	LIST_EACH(node, &g->branches)
+	{
+		uint64_t d = until(&branch_at(node)->timer, now_ms);
+
+		if (d < due)
+			due = d;
+	}
+	return due;
+}
+
+static struct bytes last_error(const struct gtx *g)
+{
+	struct bytes error = { 0 };
+
+	LIST_EACH(node, &g->branches)
+	if (branch_at(node)->error.len)
+		error = branch_at(node)->error;
+	return error;
+}
+
+static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
+{
+	return (struct gtx_view){
+		.number = g->party.number,
+		.status = g->status,
+		.name = g->name,
+		.application = g->application,
+		.began_wall_ms = g->began_wall_ms,
+		.age_ms = now_ms - g->began_ms,
+		.timeout_ms = g->timeout_ms,
+		.n_branches = g->n_listed,
+		.n_locks = g->party.n_held,
+		.next_due_ms = next_due(g, now_ms),
+		.last_error = last_error(g),
+	};
+}
+
+/* ---- the list ---- */
+
+static bool contains(struct bytes hay, struct bytes needle)
+{
+	if (needle.len > hay.len)
+		return false;
+	for (size_t i = 0; i <= hay.len - needle.len; i++)
+		if (memcmp(hay.data + i, needle.data, needle.len) == 0)
+			return true;
+	return false;
+}
+
+static bool on_resource(const struct gtx *g, struct bytes resource)
+{
+	LIST_EACH(node, &g->branches)
+	if (bytes_equal(branch_at(node)->lane->resource->name, resource))
+		return true;
+	return false;
+}
+
+static bool matches(const struct gtx *g, const struct gtx_filter *f,
+		    uint64_t now_ms)
+{
+	if (f->status >= 0 && f->status != (int)g->status)
+		return false;
+	if (f->hung && !gtx_status_hung((int)g->status))
+		return false;
+	if (now_ms - g->began_ms < f->age_ms_min)
+		return false;
+	if (f->text.len && !contains(g->name, f->text) &&
+	    !contains(g->application, f->text))
+		return false;
+	return f->resource.len == 0 || on_resource(g, f->resource);
+}
+
+size_t core_list(const struct core *c, const struct gtx_filter *filter,
+		 uint64_t now_ms, bool (*each)(void *ctx, struct gtx_view),
+		 void *ctx)
+{
+	struct gtx *g = roll_after(&c->roll, filter->after);
+	size_t n = 0;
+
+	for (; g && n < filter->limit;
+	     g = roll_after(&c->roll, g->party.number)) {
+		if (!matches(g, filter, now_ms))
+			continue;
+		n++;
+		if (!each(ctx, view_of(g, now_ms)))
+			break;
+	}
+	return n;
+}
+
+/* ---- one of them ---- */
+
+static struct branch_view view_of_branch(const struct branch *b,
+					 uint64_t now_ms)
+{
+	struct branch_view v = {
+		.id = b->id,
+		.mode = b->mode,
+		.status = b->status,
+		.resource = b->lane->resource->name,
+		.application = b->lane->application,
+		.instance = b->instance,
+		.application_data = b->application_data,
+		.attempts = b->attempts,
+		.next_due_ms = until(&b->timer, now_ms),
+		.in_flight = b->place == PLACE_FLIGHT,
+		.last_error = b->error,
+		.detail = b->detail,
+	};
+
+	if (b->locks) {
+		v.lock_keys = b->locks->keys;
+		v.n_lock_keys = b->locks->n;
+	}
+	return v;
+}
+
+int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
+	      struct gtx_view *view,
+	      void (*branch)(void *ctx, struct branch_view), void *ctx)
+{
+	const struct gtx *g = gtx_find(c, number);
+
+	if (!g)
+		return E_NOTFOUND;
+	*view = view_of(g, now_ms);
+	LIST_EACH(node, &g->branches)
+	if (branch)
+		branch(ctx, view_of_branch(branch_at(node), now_ms));
+	return OK;
+}
+
+int core_outcome(const struct core *c, uint64_t number, enum gtx_status *status)
+{
+	const struct tomb *tomb = tombs_find(&c->tombs, number);
+
+	if (!tomb)
+		return E_NOTFOUND;
+	*status = tomb->status;
+	return OK;
+}
+
+struct core_stats core_stats(const struct core *c)
+{
+	struct core_stats s = c->stats;
+
+	s.gtx_now = c->roll.count;
+	s.locks_now = c->locks.n_owned;
+	s.waiters_now = c->n_waiters;
+	s.peers_now = c->peers.by_id.count;
+	s.tombstones_now = tombs_count(&c->tombs);
+	return s;
+}

@@ -44,7 +44,7 @@ struct treaty *agent_of(const struct treaty_tx *tx);
 uint64_t agent_tx_serial(const struct treaty_tx *tx);
 
 /* .lock_wait_ms of the options. */
-uint64_t agent_lock_wait_ms(const struct treaty *t);
+uint64_t agent_lock_wait_ms(struct treaty *t);
 
 /* ---- branches ---- */
 

@@ -38,8 +38,8 @@ void outbox_fini(struct outbox *o)
 	if (!o->mem)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		LIST_EACH(link, all[i])
-	pending_free(o, of_link(link));
+		while (!list_empty(all[i]))
+			pending_free(o, of_link(list_first(all[i])));
 	heap_fini(&o->due);
 	map_fini(&o->by_id);
 }
@@ -175,8 +175,8 @@ static void queue(struct outbox *o, struct pending *p)
 
 void outbox_doubt(struct outbox *o)
 {
-	LIST_EACH(link, &o->waiting)
-	queue(o, of_link(link));
+	while (!list_empty(&o->waiting))
+		queue(o, of_link(list_first(&o->waiting)));
 }
 
 void outbox_time(struct outbox *o, uint64_t now_ms)
@@ -208,9 +208,8 @@ void outbox_end_all(struct outbox *o, int err_unsent)
 	struct list *all[] = { &o->fresh, &o->waiting };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		LIST_EACH(link, all[i])
-		{
-			struct pending *p = of_link(link);
+		while (!list_empty(all[i])) {
+			struct pending *p = of_link(list_first(all[i]));
 
 			outbox_end(o, p, p->sent ? E_UNKNOWN : err_unsent);
 		}

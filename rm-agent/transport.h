@@ -1,0 +1,53 @@
+#ifndef RM_AGENT_TRANSPORT_H
+#define RM_AGENT_TRANSPORT_H
+
+/*
+ * Messages to and from the coordinator over libnanomsg (a raw REQ socket).
+ *
+ * Rules
+ * -----
+ *  - nanomsg connects by itself and says nothing about it: a message that was
+ *    taken may still be lost. transport_renewed() tells that there is a new
+ *    connection, sooner or later; the session's pings tell the rest.
+ *  - One address at a time; transport_reconnect() goes on to the next.
+ *  - Nothing blocks but transport_wait(). That and transport_wake() may be
+ *    called by any thread at any time, the others under the agent's lock.
+ */
+
+#include "base/base.h"
+
+struct transport;
+
+/*
+ * Addresses: "tcp://host:port" and "ipc:///path", separated by commas. E_INVALID
+ * for anything else; E_IO (descriptors are used up, …), E_NOMEM; *why is a
+ * sentence then (static).
+ */
+MUST_CHECK int transport_open(struct transport **out, const char *addresses,
+			      size_t message_max, const char **why);
+void transport_close(struct transport *t); /* NULL is fine */
+
+/* E_AGAIN: not connected, or busy. E_IO: the socket is broken. */
+MUST_CHECK int transport_send(struct transport *t, struct bytes body,
+			      uint32_t id);
+/* The next message; give it back by transport_free(). E_AGAIN: none is there;
+ * E_IO. */
+MUST_CHECK int transport_receive(struct transport *t, struct bytes *body);
+void transport_free(struct bytes body);
+
+/* True once after each new connection. */
+bool transport_renewed(struct transport *t);
+void transport_reconnect(struct transport *t);
+/* The address that is in use; borrowed until close. */
+const char *transport_address(const struct transport *t);
+
+/* Readable when something arrived, when it can send again, or after
+ * transport_wake(). */
+int transport_fd(const struct transport *t);
+/* Wait for that, at most so long (< 0: for ever). */
+void transport_wait(struct transport *t, int timeout_ms);
+void transport_wake(struct transport *t);
+/* Forget wakes so far. */
+void transport_awake(struct transport *t);
+
+#endif

@@ -88,6 +88,7 @@ static void put_key(struct buf *out, const cJSON *key)
 		buf_put_text(out, " = ");
 		put_safe(out, buf_bytes(&value));
 		between = ", ";
+		buf_fini(&value);
 	}
 }
 

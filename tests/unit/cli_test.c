@@ -114,7 +114,7 @@ static void find_program(void)
 		assert_non_null(slash);
 		*slash = '\0';
 	}
-	strcat(t.program, "/tc/cli/treaty");
+	memcpy(t.program + strlen(t.program), "/tc/cli/treaty", 15);
 	if (access(t.program, X_OK) != 0)
 		fail_msg("%s is not built", t.program);
 }

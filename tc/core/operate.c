@@ -140,6 +140,7 @@ static int stage_resolve(struct core *c, struct branch *b,
 	struct gtx *g = b->gtx;
 	struct branch_record r = branch_record(b);
 	struct gtx_record gr = gtx_record(g);
+	struct bytes why = model_cut(rq->reason, c->config.text_max);
 
 	r.status = taken_up(g, b);
 	r.failures = 0;
@@ -150,8 +151,10 @@ static int stage_resolve(struct core *c, struct branch *b,
 	if (next != g->status)
 		row_put_gtx(c, g, &gr, false);
 	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "branch %" PRIu64 " resolved: %s", b->id,
-			      resolution_name(rq->resolution)));
+		    fx_printf(&c->fx, "branch %" PRIu64 " resolved: %s%s%.*s",
+			      b->id, resolution_name(rq->resolution),
+			      why.len ? ": " : "", (int)why.len,
+			      (const char *)why.data));
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 

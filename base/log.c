@@ -19,6 +19,11 @@ void log_set_level(enum log_level level)
 	atomic_store(&lowest, (int)level);
 }
 
+bool log_wanted(enum log_level level)
+{
+	return (int)level >= atomic_load(&lowest);
+}
+
 int log_level_parse(const char *text, enum log_level *level)
 {
 	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {

@@ -52,6 +52,8 @@ struct log_field {
 
 /* Lines below this level are not written. Default LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
+/* Whether a line of this level would be written; to save making it. */
+bool log_wanted(enum log_level level);
 /* "debug", "info", "warn", "error", "off"; E_INVALID for anything else. */
 MUST_CHECK int log_level_parse(const char *text, enum log_level *level);
 

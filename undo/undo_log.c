@@ -141,8 +141,10 @@ static const char *template_of(enum dialect dialect, enum undo_log_text which)
 static const char *put_param(struct buf *out, enum dialect dialect,
 			     const char *p, size_t n)
 {
-	size_t len = strcspn(p, " ");
+	size_t len = 0;
 
+	while (p[len] && p[len] != ' ')
+		len++;
 	quote_param_as(out, dialect, NULL, n);
 	if (len > 0) {
 		buf_put_text(out, "::");

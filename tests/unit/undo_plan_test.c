@@ -335,6 +335,15 @@ static void test_unchanged_rows_cost_nothing(void **state)
 	writes_no_more(f);
 }
 
+static void test_an_empty_record_needs_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	read_all(f);
+	assert_int_equal(check(f), OK);
+	writes_no_more(f);
+}
+
 static void test_generated_columns_are_not_compared(void **state)
 {
 	struct fixture *f = *state;
@@ -815,6 +824,7 @@ int main(void)
 		TEST(test_identity_columns_are_overridden),
 		TEST(test_rows_of_an_item_go_in_batches),
 		TEST(test_unchanged_rows_cost_nothing),
+		TEST(test_an_empty_record_needs_nothing),
 		TEST(test_generated_columns_are_not_compared),
 		TEST(test_what_is_undone_already_is_left_alone),
 		TEST(test_only_the_last_state_of_a_row_is_compared),

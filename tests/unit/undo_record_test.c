@@ -278,6 +278,28 @@ static void test_every_flag_of_a_column_survives(void **state)
 	round_trip(f);
 }
 
+static void test_text_is_utf8_to_its_very_end(void **state)
+{
+	(void)state;
+	assert_true(json_is_text(BYTES("\xf4\x8f\xbf\xbf")));
+	assert_false(json_is_text(BYTES("\xf4\x90\x80\x80")));
+	assert_true(json_is_text(BYTES("\xed\x9f\xbf \xee\x80\x80")));
+	assert_false(json_is_text(BYTES("\xed\xa0\x80")));
+	assert_false(json_is_text(BYTES("\xed\xbf\xbf")));
+	assert_true(json_is_text(BYTES("\xc2\x80 \xe0\xa0\x80")));
+	assert_false(json_is_text(BYTES("\xc1\xbf")));
+	assert_false(json_is_text(BYTES("\xe0\x9f\xbf")));
+	assert_true(json_is_text(BYTES("\xf0\x90\x80\x80")));
+	assert_false(json_is_text(BYTES("\xf0\x8f\xbf\xbf")));
+	assert_false(json_is_text(BYTES("\xf8\x88\x80\x80\x80")));
+	assert_true(json_is_text(BYTES("")));
+}
+
+static void test_an_empty_record_survives(void **state)
+{
+	assert_int_equal(round_trip(*state), 1);
+}
+
 /* ---- size ---- */
 
 static void fill(struct fixture *f, size_t n, uint64_t seed)
@@ -824,6 +846,8 @@ int main(void)
 		TEST(test_every_value_survives_exactly),
 		TEST(test_a_number_of_a_thousand_digits_survives),
 		TEST(test_every_flag_of_a_column_survives),
+		TEST(test_text_is_utf8_to_its_very_end),
+		TEST(test_an_empty_record_survives),
 		TEST(test_ten_thousand_rows_are_compressed_and_split),
 		TEST(test_parts_may_come_in_any_order),
 		TEST(test_short_records_stay_readable),

@@ -226,7 +226,8 @@ static bool is_lossy(struct value charset)
 
 /* Text leaves as bytes of UTF-8: nothing converts those on the way. */
 #define AS_UTF8(text) "CAST(CONVERT(" text " USING utf8mb4) AS BINARY)"
-#define UNPADDED      "TRIM(TRAILING ' ' FROM %C)"
+/* TRIM() of ORACLE's sql_mode makes NULL of an empty string. */
+#define UNPADDED "COALESCE(TRIM(TRAILING ' ' FROM %C), LEFT(%C, 0))"
 
 /* By seconds since 1970, which know no zone; a zero timestamp is 0. */
 static struct bytes instant(struct build *b, struct value precision)

@@ -25,7 +25,7 @@ static const char about_columns[] =
 	" ELSE pg_catalog.quote_ident(tn.nspname) || '.'"
 	" || pg_catalog.quote_ident(t.typname) || "
 	"coalesce(pg_catalog.substring("
-	"pg_catalog.format_type(a.atttypid, a.atttypmod), '\\([^)]*\\)$'), '')"
+	"pg_catalog.format_type(a.atttypid, a.atttypmod), '[(][^)]*[)]$'), '')"
 	" END, a.atttypid, a.attnotnull, a.attgenerated <> '',"
 	" a.attidentity::pg_catalog.text, "
 	"coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid),"

@@ -210,6 +210,11 @@ const struct db_error *db_error(const struct db *db)
 	return &db->error;
 }
 
+int db_native_error(struct db *db, const void *pg_result, bool was_in_tx)
+{
+	return db->driver->native(db, pg_result, was_in_tx);
+}
+
 enum db_state db_state(struct db *db)
 {
 	return db->driver->state(db);

@@ -116,6 +116,17 @@ struct sqlite3 *db_sqlite(const struct db *db);
 const struct db_error *db_error(const struct db *db);
 
 /*
+ * A native call on the connection, made around this layer, has failed: fill
+ * db_error() from it and return its code as db_exec() would. It must be told,
+ * because some errors end the transaction without the client library noticing.
+ * `pg_result` is the PGresult of a libpq call, NULL for the others (and for a
+ * connection-level failure of libpq); was_in_tx: whether a transaction was open
+ * when the call began (SQLite needs it).
+ */
+MUST_CHECK int db_native_error(struct db *db, const void *pg_result,
+			       bool was_in_tx);
+
+/*
  * A text that names the database itself and not the way to it: kind, server
  * (system identifier, server uuid), database or absolute path of the file.
  * Two DSNs of one database give one text. OK, E_NOMEM, E_UNSUPPORTED (an

@@ -33,6 +33,7 @@ struct driver {
 	int (*refresh)(struct db *db);
 	/* Close one kept statement; never fails visibly. */
 	void (*drop)(struct db *db, struct kept_stmt *stmt);
+	int (*native)(struct db *db, const void *result, bool was_in_tx);
 	/* Free the struct; close the connection if it is owned. */
 	void (*close)(struct db *db);
 };

@@ -401,6 +401,12 @@ static int lite_identity(struct db *db, struct buf *out)
 	return OK;
 }
 
+static int lite_native(struct db *db, const void *result, bool was_in_tx)
+{
+	(void)result;
+	return fail(lite_of(db), was_in_tx);
+}
+
 static void lite_close(struct db *db)
 {
 	struct lite_db *l = lite_of(db);
@@ -419,6 +425,7 @@ static const struct driver lite_driver = {
 	.state = lite_state,
 	.identity = lite_identity,
 	.drop = lite_drop,
+	.native = lite_native,
 	.close = lite_close,
 };
 

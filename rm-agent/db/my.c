@@ -112,25 +112,28 @@ static int my_commit(struct db *db)
  * host's name and port. */
 static int my_identity(struct db *db, struct buf *out)
 {
-	static const char *const queries[] = {
-		"SELECT @@server_uid, DATABASE()",
-		"SELECT @@server_uuid, DATABASE()",
-		"SELECT CONCAT(@@hostname, ':', @@port, ':', @@server_id),"
-		" DATABASE()",
+	static const char *const ids[] = {
+		"@@server_uid",
+		"@@server_uuid",
+		"CONCAT(@@hostname, ':', @@port, ':', @@server_id)",
 	};
 	struct my_db *m = my_of(db);
 
-	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		const unsigned no_such_variable = 1193;
 		MYSQL_RES *rows;
 		MYSQL_ROW row;
+		struct buf sql;
+		int failed;
 
-		if (mysql_query(m->conn, queries[i])) {
-			const unsigned no_such_variable = 1193;
-
-			if (mysql_errno(m->conn) == no_such_variable)
-				continue;
+		buf_init(&sql, db->mem);
+		buf_printf(&sql, "SELECT %s, DATABASE()", ids[i]);
+		failed = mysql_query(m->conn, buf_text(&sql));
+		buf_fini(&sql);
+		if (failed && mysql_errno(m->conn) == no_such_variable)
+			continue;
+		if (failed)
 			break;
-		}
 		rows = mysql_store_result(m->conn);
 		row = rows ? mysql_fetch_row(rows) : NULL;
 		if (row)
@@ -140,6 +143,16 @@ static int my_identity(struct db *db, struct buf *out)
 		if (row)
 			return OK;
 	}
+	return my_fail(m, mysql_errno(m->conn), mysql_sqlstate(m->conn),
+		       mysql_error(m->conn));
+}
+
+static int my_native(struct db *db, const void *result, bool was_in_tx)
+{
+	struct my_db *m = my_of(db);
+
+	(void)result;
+	(void)was_in_tx;
 	return my_fail(m, mysql_errno(m->conn), mysql_sqlstate(m->conn),
 		       mysql_error(m->conn));
 }
@@ -165,6 +178,7 @@ static const struct driver my_driver = {
 	.identity = my_identity,
 	.refresh = my_refresh,
 	.drop = my_drop,
+	.native = my_native,
 	.close = my_close,
 };
 

@@ -130,6 +130,12 @@ static int pg_identity(struct db *db, struct buf *out)
 	return rc;
 }
 
+static int pg_native(struct db *db, const void *result, bool was_in_tx)
+{
+	(void)was_in_tx;
+	return pg_fail(pg_of(db), result);
+}
+
 static void pg_close(struct db *db)
 {
 	struct pg_db *p = pg_of(db);
@@ -151,6 +157,7 @@ static const struct driver pg_driver = {
 	.identity = pg_identity,
 	.refresh = pg_refresh,
 	.drop = pg_drop,
+	.native = pg_native,
 	.close = pg_close,
 };
 

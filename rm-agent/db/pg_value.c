@@ -101,6 +101,15 @@ static void put_text(struct buf *out, struct reader *r)
 	buf_put(out, read_raw(r, reader_left(r)));
 }
 
+/* One byte, of which 0 is spelled as no character. */
+static void put_char(struct buf *out, struct reader *r)
+{
+	uint8_t c = read_u8(r);
+
+	if (c != 0)
+		buf_put_u8(out, c);
+}
+
 /* One byte of version in front. */
 static void put_versioned(struct buf *out, struct reader *r)
 {
@@ -398,7 +407,7 @@ static const struct scalar {
 	{ PG_LSN, VALUE_OTHER, "pg_lsn", put_lsn },
 	{ JSONPATH, VALUE_OTHER, "jsonpath", put_versioned },
 	{ NAME, VALUE_TEXT, "name", put_text },
-	{ CHAR, VALUE_OTHER, "\"char\"", put_text },
+	{ CHAR, VALUE_OTHER, "\"char\"", put_char },
 	{ OID, VALUE_INT, "oid", put_oid },
 	{ UNKNOWN, VALUE_TEXT, "unknown", put_text },
 };

@@ -39,7 +39,7 @@ PURE = {  # folder: (library, further symbols that it may want)
     "sqlparse": ("sqlparse/libsqlparse.a", r"$^"),
     "undo": ("undo/libundo.a",
              r"cJSON_\w+|ZSTD_\w+|sodium_(bin2base64|base642bin|base64_\w+)"),
-    "rm-agent/session": ("rm-agent/librm_agent.a", r"$^"),
+    "rm-agent/session": ("rm-agent/librm_agent.a", r"msg_(en|de)code"),
 }
 PURE_SYMBOLS = (r"mem(cpy|cmp|set|move|chr|mem)|str(len|cmp|ncmp|chr|rchr|nlen)"
                 r"|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem\w+_chk")

@@ -233,15 +233,38 @@ void agent_report_later(struct treaty_tx *tx, uint64_t branch_id,
 	handle_leave(tx->t);
 }
 
+/* Whoever looks needs a place in the queue, and a place has a transaction: one
+ * for the time of the look. It has no branch, so it costs no forced write. */
+static int look_for_nobody(struct treaty *t, struct msg *m,
+			   struct agent_conflict *conflict)
+{
+	const uint64_t timeout_ms = t->agent->options.request_timeout_ms;
+	const struct msg begin = { .type = MSG_BEGIN,
+				   .name = BYTES("look at row locks"),
+				   .timeout_ms = timeout_ms + m->wait_ms };
+	struct msg end = { .type = MSG_ROLLBACK,
+			   .text = BYTES("only looked at row locks") };
+	struct call c = { 0 };
+	int rc = call_wait(t, &begin, timeout_ms, "look at rows", &c);
+
+	if (rc == OK && c.reply.err != 0)
+		rc = call_refused(&c, "look at rows", (struct bytes){ 0 });
+	if (rc == OK) {
+		m->xid = end.xid = c.reply.xid;
+		rc = ask_locks(t, m, "check rows for", "", NULL, conflict);
+		call_forget(t, &end);
+	}
+	call_fini(&c);
+	return rc;
+}
+
 int agent_lock_check(struct treaty *t, struct treaty_tx *tx,
 		     struct bytes resource, const struct bytes *lock_keys,
 		     size_t n_lock_keys, uint64_t wait_ms,
 		     struct agent_conflict *conflict)
 {
-	const char *xid = tx ? tx->xid : "";
-	const struct msg m = {
+	struct msg m = {
 		.type = MSG_LOCK_CHECK,
-		.xid = bytes_of(xid),
 		.resource = resource,
 		.wait_ms = wait_ms,
 		.list = lock_keys,
@@ -253,7 +276,13 @@ int agent_lock_check(struct treaty *t, struct treaty_tx *tx,
 		*conflict = (struct agent_conflict){ 0 };
 	if (rc != OK)
 		return rc;
-	rc = ask_locks(t, &m, "check rows for", xid, NULL, conflict);
+	if (tx) {
+		m.xid = bytes_of(tx->xid);
+		rc = ask_locks(t, &m, "check rows for", tx->xid, NULL,
+			       conflict);
+	} else {
+		rc = look_for_nobody(t, &m, conflict);
+	}
 	if (rc == E_UNKNOWN)
 		rc = E_TIMEOUT; /* a question leaves nothing behind */
 	handle_leave(t);

@@ -43,6 +43,7 @@ struct agent {
 	struct treaty_options options; /* text of it is not kept */
 	bool threaded;
 
+	char coordinator[XID_LEN_MAX]; /* name of who welcomed us last */
 	struct session *session;
 	struct transport *transport;
 	struct runner runner;

@@ -12,6 +12,15 @@
  * does not say that it can. */
 #define BLOCKED_MS 20
 
+static void keep_coordinator(struct agent *a, struct bytes name)
+{
+	if (name.len >= sizeof a->coordinator)
+		name.len = 0;
+	if (name.len > 0)
+		memcpy(a->coordinator, name.data, name.len);
+	a->coordinator[name.len] = '\0';
+}
+
 static void output(struct treaty *t, const struct session_output *out)
 {
 	struct agent *a = t->agent;
@@ -32,6 +41,7 @@ static void output(struct treaty *t, const struct session_output *out)
 		transport_reconnect(a->transport);
 		break;
 	case SESSION_WELCOMED:
+		keep_coordinator(a, out->msg.coordinator);
 		LOG_INFO("connected to the coordinator",
 			 LOG_S("address", transport_address(a->transport)),
 			 LOG_B("coordinator", out->msg.coordinator));

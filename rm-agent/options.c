@@ -18,7 +18,7 @@ static const struct treaty_options defaults = {
 	.heartbeat_ms = 500,
 	.requests_max = 10000,
 	.commands_max = 1000,
-	.message_max = 16u * 1024 * 1024,
+	.message_max = 4u * 1024 * 1024,
 	.id_block = 1000,
 	.nesting = TREATY_NESTING_REFUSE,
 };

@@ -221,10 +221,37 @@ static enum outcome learn(struct treaty_tx *tx, const struct msg *reply)
 	return o;
 }
 
+/* Only the coordinator that gave out an xid can say that it knows nothing of
+ * it; another one may have been asked after a change of address. */
+static bool asked_the_right_one(struct treaty_tx *tx)
+{
+	struct bytes coordinator;
+	uint64_t n;
+	bool right;
+
+	REQUIRE(xid_parse(bytes_of(tx->xid), &coordinator, &n) == OK);
+	handle_lock(tx->t);
+	right = bytes_equal(coordinator, bytes_of(tx->t->agent->coordinator));
+	handle_unlock(tx->t);
+	return right;
+}
+
 /* Presumed rolled back: what is not known was never decided. Only after a
  * commit that may have been done and forgotten nothing can be presumed. */
-static int not_known(struct treaty_tx *tx, const char *verb)
+static int not_known(struct treaty_tx *tx, enum ask ask)
 {
+	const char *verb = ask == ASK_COMMIT ? "commit" : "rollback";
+
+	if (!asked_the_right_one(tx)) {
+		if (tx->state == TX_ACTIVE)
+			tx->state = ask == ASK_COMMIT ? TX_COMMIT_UNKNOWN
+						      : TX_ROLLBACK_UNKNOWN;
+		return agent_fail(E_UNKNOWN,
+				  "%s of %s: the coordinator that answers now "
+				  "is another one; ask again when the one in "
+				  "the xid can be reached",
+				  verb, tx->xid);
+	}
 	if (tx->state == TX_COMMIT_UNKNOWN)
 		return agent_fail(E_NOTFOUND,
 				  "%s of %s: the coordinator knows nothing of "
@@ -247,7 +274,7 @@ static int answered(struct treaty_tx *tx, enum ask ask, const struct call *c)
 	const struct bytes text = c->reply.text;
 
 	if (o == OUTCOME_NONE && c->reply.err == (uint64_t)-E_NOTFOUND)
-		return not_known(tx, verb);
+		return not_known(tx, ask);
 	if (o == OUTCOME_NONE && c->reply.err != 0)
 		return call_refused(c, verb, bytes_of(tx->xid));
 	if (o == OUTCOME_NONE)

@@ -354,6 +354,37 @@ static void test_what_nobody_knows_is_rolled_back(void **state)
 	rig_stop(&r);
 }
 
+/* A coordinator of another name knows nothing of our xid, which says nothing
+ * about what the right one has decided. */
+static void test_a_stranger_that_knows_nothing_decides_nothing(void **state)
+{
+	struct script s = { MSG_BEGIN,
+			    FAKE_REPLY,
+			    { .xid = BYTES("elsewhere:1:7") } };
+	struct treaty_tx *tx;
+	struct rig r;
+
+	(void)state;
+	rig_prepare(&r);
+	r.fake.answer = scripted;
+	r.fake.ctx = &s;
+	rig_open(&r);
+	for (int i = 0; i < 2; i++) {
+		s.type = MSG_BEGIN;
+		s.reply.err = 0;
+		assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
+		assert_string_equal(treaty_xid(tx), "elsewhere:1:7");
+		s.type = i == 0 ? MSG_COMMIT : MSG_ROLLBACK;
+		s.reply.err = (uint64_t)-E_NOTFOUND;
+		assert_int_equal(i == 0 ? treaty_commit(tx)
+					: treaty_rollback(tx, NULL),
+				 TREATY_E_UNKNOWN);
+		assert_says("is another one");
+		assert_int_equal(treaty_release(tx), TREATY_OK);
+	}
+	rig_stop(&r);
+}
+
 static void test_without_a_coordinator_nothing_is_claimed(void **state)
 {
 	struct treaty_tx *tx;
@@ -1110,6 +1141,8 @@ int main(void)
 		cmocka_unit_test(
 			test_an_unanswered_commit_is_unknown_and_asked_again),
 		cmocka_unit_test(test_what_nobody_knows_is_rolled_back),
+		cmocka_unit_test(
+			test_a_stranger_that_knows_nothing_decides_nothing),
 		cmocka_unit_test(test_without_a_coordinator_nothing_is_claimed),
 		cmocka_unit_test(
 			test_requests_outlive_a_restart_of_the_coordinator),

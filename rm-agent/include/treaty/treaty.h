@@ -149,8 +149,9 @@ struct treaty_options {
 	/* Phase-two commands waiting for a worker; the coordinator is told to
 	 * come again with more. */
 	uint32_t commands_max; /* 1 000 */
-	/* Longest message to and from the coordinator. */
-	uint32_t message_max; /* 16 MiB */
+	/* Longest message to and from the coordinator; not more than the
+	 * coordinator takes. */
+	uint32_t message_max; /* 4 MiB */
 	/* Numbers that treaty_id_next() fetches at once. */
 	uint32_t id_block; /* 1 000 */
 

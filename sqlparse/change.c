@@ -26,8 +26,8 @@ static bool assign(struct parser *p, struct sql_assign *a)
 		return false;
 	if (!accept_op(p, "=") &&
 	    !(p->dialect == SQL_MYSQL && accept_op(p, ":=")))
-		return fail(p, "=");
-	if (!expr(p, &a->value))
+		return parse_fail(p, "=");
+	if (!parse_expr(p, &a->value))
 		return false;
 	a->span = span_of(p, from, p->pos);
 	return true;
@@ -36,7 +36,8 @@ static bool assign(struct parser *p, struct sql_assign *a)
 bool assign_list(struct parser *p, struct sql_assign **items, size_t *n)
 {
 	do {
-		struct sql_assign *bigger = grow(p, *items, *n, sizeof *bigger);
+		struct sql_assign *bigger =
+			list_room(p, *items, *n, sizeof *bigger);
 
 		if (!bigger)
 			return false;
@@ -59,13 +60,14 @@ static bool or_action(struct parser *p)
 	} else if (accept_word(p, W_REPLACE)) {
 		p->st->on_conflict = SQL_CONFLICT_REPLACE;
 	} else if (accept_word(p, W_ROLLBACK)) {
-		refuse(p, "OR ROLLBACK ends the transaction behind the "
-			  "agent's back: use OR ABORT");
+		parse_refuse(p, "OR ROLLBACK ends the transaction behind the "
+				"agent's back: use OR ABORT");
 	} else if (accept_word(p, W_FAIL)) {
-		refuse(p, "OR FAIL keeps a part of the statement's changes: "
-			  "use OR ABORT");
+		parse_refuse(p,
+			     "OR FAIL keeps a part of the statement's changes: "
+			     "use OR ABORT");
 	} else if (!accept_word(p, W_ABORT)) {
-		return fail(p, "an action behind OR");
+		return parse_fail(p, "an action behind OR");
 	}
 	return true;
 }
@@ -80,7 +82,7 @@ static void mysql_modifiers(struct parser *p)
 		else if (!is_word(p, W_LOW_PRIORITY) &&
 			 !(is_word(p, W_QUICK) && is_name(p, 1)))
 			return;
-		next(p);
+		take_token(p);
 	}
 }
 
@@ -88,8 +90,9 @@ static void mysql_modifiers(struct parser *p)
 static bool check_target(struct parser *p)
 {
 	if (is_cte(p, &p->st->target))
-		refuse(p, "the table has the name of a WITH query: rename "
-			  "the query");
+		parse_refuse(p,
+			     "the table has the name of a WITH query: rename "
+			     "the query");
 	return true;
 }
 
@@ -133,8 +136,9 @@ static const struct sql_table *resolve(const struct parser *p,
 static void set_joined_target(struct parser *p, const struct sql_table *t)
 {
 	if (!t || t->name.text.len == 0 || is_cte(p, t))
-		refuse(p, "which table it changes is not clear: name one of "
-			  "its tables by its alias");
+		parse_refuse(p,
+			     "which table it changes is not clear: name one of "
+			     "its tables by its alias");
 	else
 		p->st->target = *t;
 }
@@ -152,14 +156,16 @@ static void joined_update_target(struct parser *p, const struct refs *refs)
 		};
 
 		if (named.name.text.len == 0) {
-			refuse(p, "which table a column in SET belongs to is "
-				  "not clear: put the table's alias in front");
+			parse_refuse(
+				p, "which table a column in SET belongs to is "
+				   "not clear: put the table's alias in front");
 			return;
 		}
 		t = resolve(p, refs, &named);
 		if (target && t != target) {
-			refuse(p, "it changes several tables: use an UPDATE "
-				  "for each");
+			parse_refuse(p,
+				     "it changes several tables: use an UPDATE "
+				     "for each");
 			return;
 		}
 		set_joined_target(p, t);
@@ -215,7 +221,7 @@ bool update_statement(struct parser *p)
 	struct refs refs;
 
 	st->kind = SQL_UPDATE;
-	next(p);
+	take_token(p);
 	if (!or_action(p))
 		return false;
 	mysql_modifiers(p);
@@ -242,13 +248,13 @@ static bool delete_target(struct parser *p, struct sql_table *out)
 	if (!name_expect(p, "a table name", &out->name))
 		return false;
 	if (is_kind(p, T_DOT) && is_name(p, 1)) {
-		next(p);
+		take_token(p);
 		out->schema = out->name;
 		if (!name_take(p, &out->name))
 			return false;
 	}
 	if (accept_kind(p, T_DOT) && !accept_op(p, "*"))
-		return fail(p, "* behind the dot");
+		return parse_fail(p, "* behind the dot");
 	return true;
 }
 
@@ -257,7 +263,7 @@ static bool delete_targets(struct parser *p, struct refs *named)
 {
 	do {
 		struct sql_table *items =
-			grow(p, named->tables, named->n, sizeof *items);
+			list_room(p, named->tables, named->n, sizeof *items);
 
 		if (!items)
 			return false;
@@ -277,8 +283,9 @@ static bool delete_joined(struct parser *p, enum word before_refs)
 	    !from_list(p, &refs, &p->st->from))
 		return false;
 	if (named.n > 1)
-		refuse(p, "it deletes from several tables: use a DELETE for "
-			  "each");
+		parse_refuse(p,
+			     "it deletes from several tables: use a DELETE for "
+			     "each");
 	set_joined_target(p, resolve(p, &refs, &named.tables[0]));
 	unread_target(p);
 	return where_clause(p, p->st) && returning_clause(p) &&
@@ -291,8 +298,9 @@ static bool has_using(const struct parser *p)
 {
 	size_t at = 0;
 
-	while (is_name(p, at) || ahead(p, at)->kind == T_DOT ||
-	       ahead(p, at)->kind == T_COMMA || ahead(p, at)->kind == T_OP) {
+	while (is_name(p, at) || token_ahead(p, at)->kind == T_DOT ||
+	       token_ahead(p, at)->kind == T_COMMA ||
+	       token_ahead(p, at)->kind == T_OP) {
 		if (is_word_at(p, at, W_USING))
 			return true;
 		if (is_word_at(p, at, W_WHERE) || is_word_at(p, at, W_ORDER) ||
@@ -307,7 +315,7 @@ static bool delete_mysql(struct parser *p)
 {
 	if (!is_word(p, W_FROM))
 		return delete_joined(p, W_FROM);
-	next(p);
+	take_token(p);
 	if (has_using(p))
 		return delete_joined(p, W_USING);
 	return table_ref(p, true, &p->st->target) && check_target(p) &&
@@ -321,7 +329,7 @@ bool delete_statement(struct parser *p)
 	struct refs refs;
 
 	st->kind = SQL_DELETE;
-	next(p);
+	take_token(p);
 	mysql_modifiers(p);
 	st->verb = span_of(p, from, p->pos);
 	if (p->dialect == SQL_MYSQL)

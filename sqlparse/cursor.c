@@ -1,20 +1,20 @@
 #include "sqlparse/parser.h"
 
-const struct token *ahead(const struct parser *p, size_t n)
+const struct token *token_ahead(const struct parser *p, size_t n)
 {
 	static const struct token none = { 0, 0, W_NONE, T_END };
 
 	return n < p->end - p->pos ? &p->tokens[p->pos + n] : &none;
 }
 
-const struct token *peek(const struct parser *p)
+const struct token *peek_token(const struct parser *p)
 {
-	return ahead(p, 0);
+	return token_ahead(p, 0);
 }
 
-const struct token *next(struct parser *p)
+const struct token *take_token(struct parser *p)
 {
-	const struct token *t = peek(p);
+	const struct token *t = peek_token(p);
 
 	if (p->pos < p->end)
 		p->pos++;
@@ -28,12 +28,13 @@ struct bytes token_text(const struct parser *p, const struct token *t)
 
 bool is_kind(const struct parser *p, enum token_kind kind)
 {
-	return peek(p)->kind == kind;
+	return peek_token(p)->kind == kind;
 }
 
 bool is_word_at(const struct parser *p, size_t at, enum word w)
 {
-	return ahead(p, at)->kind == T_WORD && ahead(p, at)->word == w;
+	return token_ahead(p, at)->kind == T_WORD &&
+	       token_ahead(p, at)->word == w;
 }
 
 bool is_word(const struct parser *p, enum word w)
@@ -53,12 +54,12 @@ bool is_one_of(enum word w, const enum word list[])
 bool is_op(const struct parser *p, const char *op)
 {
 	return is_kind(p, T_OP) &&
-	       bytes_equal(token_text(p, peek(p)), bytes_of(op));
+	       bytes_equal(token_text(p, peek_token(p)), bytes_of(op));
 }
 
 bool is_text_at(const struct parser *p, size_t at, const char *text)
 {
-	const struct token *t = ahead(p, at);
+	const struct token *t = token_ahead(p, at);
 
 	return t->kind != T_STRING &&
 	       sql_same_name(SQL_SQLITE, token_text(p, t), bytes_of(text));
@@ -66,14 +67,14 @@ bool is_text_at(const struct parser *p, size_t at, const char *text)
 
 bool is_name(const struct parser *p, size_t at)
 {
-	enum token_kind kind = ahead(p, at)->kind;
+	enum token_kind kind = token_ahead(p, at)->kind;
 
 	return kind == T_WORD || kind == T_NAME;
 }
 
 bool is_free_name(const struct parser *p, size_t at)
 {
-	const struct token *t = ahead(p, at);
+	const struct token *t = token_ahead(p, at);
 
 	return t->kind == T_NAME ||
 	       (t->kind == T_WORD && !word_reserved(t->word, p->dialect));
@@ -83,7 +84,7 @@ bool accept_kind(struct parser *p, enum token_kind kind)
 {
 	if (!is_kind(p, kind))
 		return false;
-	next(p);
+	take_token(p);
 	return true;
 }
 
@@ -91,7 +92,7 @@ bool accept_word(struct parser *p, enum word w)
 {
 	if (!is_word(p, w))
 		return false;
-	next(p);
+	take_token(p);
 	return true;
 }
 
@@ -99,7 +100,7 @@ bool accept_op(struct parser *p, const char *op)
 {
 	if (!is_op(p, op))
 		return false;
-	next(p);
+	take_token(p);
 	return true;
 }
 
@@ -133,12 +134,12 @@ static const char *kind_text(enum token_kind kind)
 
 bool expect_kind(struct parser *p, enum token_kind kind)
 {
-	return accept_kind(p, kind) || fail(p, kind_text(kind));
+	return accept_kind(p, kind) || parse_fail(p, kind_text(kind));
 }
 
 bool expect_word(struct parser *p, enum word w)
 {
-	return accept_word(p, w) || fail(p, word_name(w));
+	return accept_word(p, w) || parse_fail(p, word_name(w));
 }
 
 /* What stands here, short enough for a message and without any string's
@@ -146,9 +147,9 @@ bool expect_word(struct parser *p, enum word w)
 static void put_found(struct parser *p, struct buf *b)
 {
 	enum { SHOWN_MAX = 40 };
-	struct bytes text = token_text(p, peek(p));
+	struct bytes text = token_text(p, peek_token(p));
 
-	switch (peek(p)->kind) {
+	switch (peek_token(p)->kind) {
 	case T_END:
 		buf_put_text(b, "the end of the statement");
 		break;
@@ -165,14 +166,14 @@ static void put_found(struct parser *p, struct buf *b)
 	}
 }
 
-bool fail(struct parser *p, const char *expected)
+bool parse_fail(struct parser *p, const char *expected)
 {
 	struct sql_place place;
 	struct buf b;
 
 	if (p->error || p->nomem)
 		return false;
-	p->error_at = p->pos < p->end ? peek(p)->at
+	p->error_at = p->pos < p->end ? peek_token(p)->at
 				      : p->st->span.at + p->st->span.len;
 	place = sql_place(p->script, p->error_at);
 	buf_init(&b, &p->arena->as_mem);
@@ -191,24 +192,25 @@ bool out_of_memory(struct parser *p)
 	return false;
 }
 
-void refuse(struct parser *p, const char *reason)
+void parse_refuse(struct parser *p, const char *reason)
 {
 	if (p->st->reason)
 		return;
 	p->st->reason = reason;
-	p->st->reason_at = p->pos < p->end ? peek(p)->at : p->st->span.at;
+	p->st->reason_at = p->pos < p->end ? peek_token(p)->at : p->st->span.at;
 }
 
-bool enter(struct parser *p)
+bool nest_enter(struct parser *p)
 {
 	if (p->depth >= p->options->depth_max)
-		return fail(p, "fewer nested brackets and queries (the limit "
-			       "is reached)");
+		return parse_fail(
+			p, "fewer nested brackets and queries (the limit "
+			   "is reached)");
 	p->depth++;
 	return true;
 }
 
-void leave(struct parser *p)
+void nest_leave(struct parser *p)
 {
 	REQUIRE(p->depth > 0);
 	p->depth--;
@@ -225,7 +227,7 @@ struct sql_span span_of(const struct parser *p, size_t from, size_t to)
 	return (struct sql_span){ first->at, last->at + last->len - first->at };
 }
 
-void *grow(struct parser *p, void *items, size_t n, size_t size)
+void *list_room(struct parser *p, void *items, size_t n, size_t size)
 {
 	enum { FIRST = 4 };
 	void *bigger;

@@ -28,49 +28,49 @@ static void note_name(struct parser *p, const struct token *t)
 /* CASE ... END; CASE was not passed yet. */
 static bool case_expr(struct parser *p)
 {
-	if (!enter(p))
+	if (!nest_enter(p))
 		return false;
-	next(p);
+	take_token(p);
 	while (!accept_word(p, W_END)) {
-		if (!loose(p))
+		if (!parse_loose(p))
 			return false;
 	}
-	leave(p);
+	nest_leave(p);
 	return true;
 }
 
 static bool brackets(struct parser *p)
 {
-	if (!enter(p))
+	if (!nest_enter(p))
 		return false;
-	next(p);
+	take_token(p);
 	while (!accept_kind(p, T_CLOSE)) {
-		if (!loose(p))
+		if (!parse_loose(p))
 			return false;
 	}
-	leave(p);
+	nest_leave(p);
 	return true;
 }
 
-bool loose(struct parser *p)
+bool parse_loose(struct parser *p)
 {
-	const struct token *t = peek(p);
+	const struct token *t = peek_token(p);
 
 	switch (t->kind) {
 	case T_END:
 	case T_RIGHT:
 	case T_CLOSE:
 	case T_SEMICOLON:
-		return fail(p, "the end of what was opened before");
+		return parse_fail(p, "the closing bracket or END");
 	case T_LEFT:
-		return group(p);
+		return parse_group(p);
 	case T_OPEN:
 		return brackets(p);
 	case T_DOT:
-		next(p);
+		take_token(p);
 		if (!is_name(p, 0))
 			return true;
-		t = next(p);
+		t = take_token(p);
 		if (is_kind(p, T_LEFT))
 			note_name(p, t);
 		return true;
@@ -78,7 +78,7 @@ bool loose(struct parser *p)
 		if (t->word == W_CASE)
 			return case_expr(p);
 		if (t->word == W_SELECT)
-			return query(p, NULL);
+			return parse_query(p, NULL);
 		break;
 	case T_VARIABLE:
 		p->flags |= SQL_HAS_VARIABLE;
@@ -90,7 +90,7 @@ bool loose(struct parser *p)
 	default:
 		break;
 	}
-	next(p);
+	take_token(p);
 	if (t->kind == T_WORD || t->kind == T_NAME)
 		note_name(p, t);
 	return true;
@@ -98,7 +98,7 @@ bool loose(struct parser *p)
 
 bool at_query(const struct parser *p, size_t at)
 {
-	const struct token *t = ahead(p, at);
+	const struct token *t = token_ahead(p, at);
 
 	if (t->kind != T_WORD)
 		return false;
@@ -108,22 +108,22 @@ bool at_query(const struct parser *p, size_t at)
 	       (t->word == W_TABLE && p->dialect != SQL_SQLITE);
 }
 
-bool group(struct parser *p)
+bool parse_group(struct parser *p)
 {
-	if (!enter(p) || !expect_kind(p, T_LEFT))
+	if (!nest_enter(p) || !expect_kind(p, T_LEFT))
 		return false;
 	if (at_query(p, 0)) {
 		p->flags |= SQL_HAS_SUBQUERY;
-		if (!query(p, NULL))
+		if (!parse_query(p, NULL))
 			return false;
 		if (!is_kind(p, T_RIGHT))
-			return fail(p, "the end of the sub-query");
+			return parse_fail(p, "the end of the sub-query");
 	}
 	while (!accept_kind(p, T_RIGHT)) {
-		if (!loose(p))
+		if (!parse_loose(p))
 			return false;
 	}
-	leave(p);
+	nest_leave(p);
 	return true;
 }
 
@@ -156,12 +156,12 @@ static const enum word time_units[] = {
 /* PostgreSQL: YEAR TO MONTH, SECOND(3), ... behind an interval. */
 static bool interval_fields(struct parser *p)
 {
-	if (!is_kind(p, T_WORD) || !is_one_of(peek(p)->word, time_units))
+	if (!is_kind(p, T_WORD) || !is_one_of(peek_token(p)->word, time_units))
 		return true;
 	do {
-		next(p);
+		take_token(p);
 	} while (accept_word(p, W_TO));
-	return !is_kind(p, T_LEFT) || group(p);
+	return !is_kind(p, T_LEFT) || parse_group(p);
 }
 
 /* WITH TIME ZONE, WITHOUT TIME ZONE */
@@ -188,12 +188,12 @@ bool type_name(struct parser *p)
 
 	do {
 		if (!is_name(p, 0))
-			return fail(p, "a type name");
-		next(p);
+			return parse_fail(p, "a type name");
+		take_token(p);
 	} while (accept_kind(p, T_DOT));
 	while (accept_word(p, W_PRECISION) || accept_word(p, W_VARYING))
 		;
-	if (is_kind(p, T_LEFT) && !group(p))
+	if (is_kind(p, T_LEFT) && !parse_group(p))
 		return false;
 	accept_time_zone(p);
 	if (interval && !interval_fields(p))
@@ -201,18 +201,14 @@ bool type_name(struct parser *p)
 	return array_bounds(p);
 }
 
-/* The operand INTERVAL; in MySQL its unit comes behind an expression. */
-static bool interval(struct parser *p, size_t *units)
+/* PostgreSQL: INTERVAL '1 day', INTERVAL(3) '1', INTERVAL '1' DAY */
+static bool interval(struct parser *p)
 {
-	next(p);
-	if (p->dialect == SQL_MYSQL) {
-		++*units;
-		return true;
-	}
-	if (is_kind(p, T_LEFT) && !group(p))
+	take_token(p);
+	if (is_kind(p, T_LEFT) && !parse_group(p))
 		return false;
 	if (!accept_kind(p, T_STRING))
-		return fail(p, "a string behind INTERVAL");
+		return parse_fail(p, "a string behind INTERVAL");
 	return interval_fields(p);
 }
 
@@ -244,19 +240,19 @@ static const enum word call_words[] = {
 /* a.b.c, a.*, f(...), type 'literal' */
 static bool chain(struct parser *p)
 {
-	const struct token *first = peek(p), *last = next(p);
+	const struct token *first = peek_token(p), *last = take_token(p);
 	bool parts = false;
 
 	while (accept_kind(p, T_DOT)) {
 		parts = true;
-		last = peek(p);
+		last = peek_token(p);
 		if (!is_name(p, 0) && !is_op(p, "*"))
-			return fail(p, "a name behind the dot");
-		next(p);
+			return parse_fail(p, "a name behind the dot");
+		take_token(p);
 	}
 	if (is_kind(p, T_LEFT)) {
 		note_name(p, last);
-		if (!group(p))
+		if (!parse_group(p))
 			return false;
 	} else if (!parts) {
 		note_name(p, last);
@@ -274,82 +270,88 @@ static bool chain(struct parser *p)
 		accept_time_zone(p);
 	}
 	if (p->dialect == SQL_POSTGRES && is_kind(p, T_STRING))
-		next(p);
+		take_token(p);
 	if (p->dialect == SQL_MYSQL &&
 	    (is_kind(p, T_STRING) || is_kind(p, T_BYTES)) &&
 	    (first->word == W_DATE || first->word == W_TIME ||
 	     first->word == W_TIMESTAMP ||
 	     (first->kind == T_WORD && token_text(p, first).data[0] == '_')))
-		next(p);
+		take_token(p);
 	return true;
 }
 
-/* NOT, and what else stands before an operand. */
-static bool prefix(struct parser *p)
+/* NOT, and what else stands before an operand. In MySQL INTERVAL does, and
+ * its unit comes behind an operand. */
+static bool prefix(struct parser *p, size_t *units)
 {
 	if (is_kind(p, T_OP)) {
-		if (is_op(p, "*") || is_op(p, "=") || is_op(p, "::"))
+		if (is_op(p, "*") || is_op(p, "=") || is_op(p, "::") ||
+		    is_op(p, ":") || is_op(p, ":="))
 			return false;
-		next(p);
+		take_token(p);
 		return true;
 	}
-	return accept_word(p, W_NOT) ||
-	       (p->dialect == SQL_MYSQL && ahead(p, 1)->kind != T_LEFT &&
-		accept_word(p, W_BINARY));
+	if (accept_word(p, W_NOT))
+		return true;
+	if (p->dialect != SQL_MYSQL)
+		return false;
+	if (accept_word(p, W_INTERVAL)) {
+		++*units;
+		return true;
+	}
+	return token_ahead(p, 1)->kind != T_LEFT && accept_word(p, W_BINARY);
 }
 
-static bool word_operand(struct parser *p, size_t *units)
+static bool word_operand(struct parser *p)
 {
-	const struct token *t = peek(p);
-	bool call = ahead(p, 1)->kind == T_LEFT;
-	bool dot = ahead(p, 1)->kind == T_DOT;
+	const struct token *t = peek_token(p);
+	bool call = token_ahead(p, 1)->kind == T_LEFT;
+	bool dot = token_ahead(p, 1)->kind == T_DOT;
 
 	if (t->word == W_CASE)
 		return case_expr(p);
-	if (t->word == W_INTERVAL &&
-	    (p->dialect == SQL_MYSQL ||
-	     (p->dialect == SQL_POSTGRES &&
-	      (ahead(p, 1)->kind == T_STRING || call))))
-		return interval(p, units);
-	if (t->word == W_ARRAY && ahead(p, 1)->kind == T_OPEN) {
-		next(p);
+	if (t->word == W_INTERVAL && p->dialect == SQL_POSTGRES &&
+	    (token_ahead(p, 1)->kind == T_STRING || call))
+		return interval(p);
+	if (t->word == W_ARRAY && token_ahead(p, 1)->kind == T_OPEN) {
+		take_token(p);
 		return array_bounds(p);
 	}
 	if (word_reserved(t->word, p->dialect) &&
 	    !is_one_of(t->word, value_words) &&
 	    !(call && is_one_of(t->word, call_words)) &&
 	    !(dot && t->word == W_VALUES))
-		return fail(p, "an expression");
+		return parse_fail(p, "an expression");
 	return chain(p);
 }
 
 static bool operand(struct parser *p, size_t *units)
 {
-	while (prefix(p))
+	while (prefix(p, units))
 		;
-	switch (peek(p)->kind) {
+	switch (peek_token(p)->kind) {
 	case T_STRING:
 		do {
-			next(p);
+			take_token(p);
 		} while (p->dialect == SQL_MYSQL && is_kind(p, T_STRING));
 		return true;
 	case T_VARIABLE:
 		p->flags |= SQL_HAS_VARIABLE;
-		next(p);
+		take_token(p);
 		return true;
 	case T_NUMBER:
 	case T_BYTES:
 	case T_PARAM:
-		next(p);
+		take_token(p);
 		return true;
 	case T_LEFT:
-		return group(p);
+		return parse_group(p);
 	case T_NAME:
 		return chain(p);
 	case T_WORD:
-		return word_operand(p, units);
+		return word_operand(p);
 	default:
-		return fail(p, "an expression");
+		return parse_fail(p, "an expression");
 	}
 }
 
@@ -373,17 +375,17 @@ static enum after after_is(struct parser *p)
 					    W_UNKNOWN, W_DOCUMENT, W_NORMALIZED,
 					    W_NONE };
 
-	next(p);
+	take_token(p);
 	accept_word(p, W_NOT);
-	if (is_kind(p, T_WORD) && is_one_of(peek(p)->word, states)) {
-		next(p);
+	if (is_kind(p, T_WORD) && is_one_of(peek_token(p)->word, states)) {
+		take_token(p);
 		return AFTER_MORE;
 	}
 	if (accept_words(p, W_DISTINCT, W_FROM))
 		return AFTER_OPERAND;
 	if (p->dialect == SQL_SQLITE)
 		return AFTER_OPERAND;
-	fail(p, "NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM behind IS");
+	parse_fail(p, "NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM behind IS");
 	return AFTER_FAILED;
 }
 
@@ -394,7 +396,7 @@ static enum after after_not(struct parser *p)
 					     W_BETWEEN, W_SIMILAR, W_REGEXP,
 					     W_GLOB,    W_MATCH,   W_RLIKE,
 					     W_NONE };
-	const struct token *t = ahead(p, 1);
+	const struct token *t = token_ahead(p, 1);
 
 	if (t->kind != T_WORD)
 		return AFTER_END;
@@ -404,7 +406,7 @@ static enum after after_not(struct parser *p)
 	}
 	if (!is_one_of(t->word, negated))
 		return AFTER_END;
-	next(p);
+	take_token(p);
 	return AFTER_MORE;
 }
 
@@ -412,7 +414,7 @@ static enum after after_in(struct parser *p)
 {
 	struct sql_table t = { 0 };
 
-	next(p);
+	take_token(p);
 	if (p->dialect != SQL_SQLITE || !is_free_name(p, 0))
 		return AFTER_OPERAND;
 	p->flags |= SQL_HAS_SUBQUERY; /* IN table */
@@ -423,13 +425,13 @@ static enum after after_in(struct parser *p)
 
 static enum after after_collate(struct parser *p)
 {
-	next(p);
+	take_token(p);
 	do {
 		if (!is_name(p, 0) && !is_kind(p, T_STRING)) {
-			fail(p, "a collation");
+			parse_fail(p, "a collation");
 			return AFTER_FAILED;
 		}
-		next(p);
+		take_token(p);
 	} while (accept_kind(p, T_DOT));
 	return AFTER_MORE;
 }
@@ -442,11 +444,11 @@ static enum after after_call(struct parser *p)
 		return AFTER_MORE;
 	}
 	if (is_word(p, W_WITHIN) && is_word_at(p, 1, W_GROUP))
-		next(p);
-	if (ahead(p, 1)->kind != T_LEFT)
+		take_token(p);
+	if (token_ahead(p, 1)->kind != T_LEFT)
 		return AFTER_END;
-	next(p);
-	return more_if(group(p));
+	take_token(p);
+	return more_if(parse_group(p));
 }
 
 static enum after two_words(struct parser *p, enum word second, enum after then)
@@ -473,14 +475,14 @@ static bool word_operator(const struct parser *p, enum word w)
 
 static enum after after_word(struct parser *p, size_t *units)
 {
-	enum word w = peek(p)->word;
+	enum word w = peek_token(p)->word;
 
 	if (word_operator(p, w)) {
-		next(p);
+		take_token(p);
 		return AFTER_OPERAND;
 	}
 	if (*units > 0 && is_one_of(w, time_units)) {
-		next(p);
+		take_token(p);
 		--*units;
 		return AFTER_MORE;
 	}
@@ -494,7 +496,7 @@ static enum after after_word(struct parser *p, size_t *units)
 	case W_COLLATE:
 		return after_collate(p);
 	case W_BETWEEN:
-		next(p);
+		take_token(p);
 		if (p->dialect == SQL_POSTGRES && !accept_word(p, W_SYMMETRIC))
 			accept_word(p, W_ASYMMETRIC);
 		return AFTER_OPERAND;
@@ -514,23 +516,23 @@ static enum after after_word(struct parser *p, size_t *units)
 			return two_words(p, W_LOCAL, AFTER_MORE);
 		if (!is_word_at(p, 2, W_ZONE))
 			return AFTER_END;
-		next(p);
+		take_token(p);
 		return two_words(p, W_ZONE, AFTER_OPERAND);
 	case W_OVER:
 	case W_FILTER:
 	case W_WITHIN:
 		return after_call(p);
 	case W_OPERATOR:
-		next(p);
-		return group(p) ? AFTER_OPERAND : AFTER_FAILED;
+		take_token(p);
+		return parse_group(p) ? AFTER_OPERAND : AFTER_FAILED;
 	case W_UESCAPE:
-		next(p);
+		take_token(p);
 		return AFTER_OPERAND;
 	default:
 		break;
 	}
 	if ((w == W_ISNULL || w == W_NOTNULL) && p->dialect != SQL_MYSQL) {
-		next(p);
+		take_token(p);
 		return AFTER_MORE;
 	}
 	return AFTER_END;
@@ -538,21 +540,24 @@ static enum after after_word(struct parser *p, size_t *units)
 
 static enum after after_operand(struct parser *p, size_t *units)
 {
-	switch (peek(p)->kind) {
+	switch (peek_token(p)->kind) {
 	case T_OP:
 		if (p->dialect == SQL_POSTGRES && accept_op(p, "::"))
 			return more_if(type_name(p));
+		if (p->dialect == SQL_POSTGRES &&
+		    (is_op(p, ":") || is_op(p, ":=")))
+			return AFTER_END;
 		if (is_op(p, ":="))
 			p->flags |= SQL_HAS_VOLATILE;
-		next(p);
+		take_token(p);
 		return AFTER_OPERAND;
 	case T_OPEN:
 		return more_if(brackets(p));
 	case T_DOT:
-		next(p);
+		take_token(p);
 		if (!is_name(p, 0) && !is_op(p, "*"))
-			return more_if(fail(p, "a field behind the dot"));
-		next(p);
+			return more_if(parse_fail(p, "a field behind the dot"));
+		take_token(p);
 		return AFTER_MORE;
 	case T_WORD:
 		return after_word(p, units);
@@ -612,7 +617,7 @@ bool expr_end(struct parser *p, size_t from, unsigned outer,
 	return simple_value(p, from, p->pos, out);
 }
 
-bool expr(struct parser *p, struct sql_expr *out)
+bool parse_expr(struct parser *p, struct sql_expr *out)
 {
 	size_t from = p->pos;
 	unsigned outer;
@@ -626,14 +631,14 @@ static void accept_order(struct parser *p)
 {
 	if (!accept_word(p, W_ASC) && !accept_word(p, W_DESC) &&
 	    p->dialect == SQL_POSTGRES && is_word(p, W_USING) &&
-	    ahead(p, 1)->kind == T_OP)
+	    token_ahead(p, 1)->kind == T_OP)
 		p->pos += 2;
 	if (is_word(p, W_NULLS) &&
 	    (is_word_at(p, 1, W_FIRST) || is_word_at(p, 1, W_LAST)))
 		p->pos += 2;
 }
 
-bool expr_list(struct parser *p, struct sql_expr *out)
+bool parse_expr_list(struct parser *p, struct sql_expr *out)
 {
 	size_t from = p->pos;
 	unsigned outer;

@@ -10,7 +10,7 @@ static bool add_read(struct parser *p, const struct sql_table *t)
 
 	if (is_cte(p, t))
 		return true;
-	items = grow(p, p->st->reads, p->st->n_reads, sizeof *items);
+	items = list_room(p, p->st->reads, p->st->n_reads, sizeof *items);
 	if (!items)
 		return false;
 	p->st->reads = items;
@@ -36,11 +36,9 @@ static bool index_hints(struct parser *p, struct sql_table *out)
 		is_word(p, W_IGNORE)) &&
 	       (is_word_at(p, 1, W_KEY) || is_word_at(p, 1, W_INDEX))) {
 		p->pos += 2;
-		while (!is_kind(p, T_LEFT)) {
-			if (!loose(p))
-				return false;
-		}
-		if (!group(p))
+		while (is_kind(p, T_WORD)) /* FOR JOIN, FOR ORDER BY */
+			take_token(p);
+		if (!parse_group(p))
 			return false;
 		accept_kind(p, T_COMMA);
 	}
@@ -55,10 +53,10 @@ static bool partition(struct parser *p, struct sql_table *out)
 	size_t from = p->pos;
 
 	if (p->dialect != SQL_MYSQL || !is_word(p, W_PARTITION) ||
-	    ahead(p, 1)->kind != T_LEFT)
+	    token_ahead(p, 1)->kind != T_LEFT)
 		return true;
-	next(p);
-	if (!group(p))
+	take_token(p);
+	if (!parse_group(p))
 		return false;
 	out->partition = span_of(p, from, p->pos);
 	return true;
@@ -69,7 +67,7 @@ static bool no_periods(struct parser *p)
 {
 	if (is_word(p, W_FOR) &&
 	    (is_word_at(p, 1, W_SYSTEM_TIME) || is_word_at(p, 1, W_PORTION)))
-		return fail(p, "a table without a period of time");
+		return parse_fail(p, "a table without a period of time");
 	return true;
 }
 
@@ -96,7 +94,7 @@ bool table_ref(struct parser *p, bool target, struct sql_table *out)
 /* (a, b text, c) behind an alias */
 static bool alias_columns(struct parser *p)
 {
-	return !is_kind(p, T_LEFT) || group(p);
+	return !is_kind(p, T_LEFT) || parse_group(p);
 }
 
 /* PostgreSQL: TABLESAMPLE method (n) [REPEATABLE (n)] */
@@ -105,13 +103,13 @@ static bool sample(struct parser *p)
 	if (p->dialect != SQL_POSTGRES || !is_word(p, W_TABLESAMPLE))
 		return true;
 	p->flags |= SQL_HAS_VOLATILE;
-	next(p);
+	take_token(p);
 	if (!is_name(p, 0))
-		return fail(p, "a sampling method");
-	next(p);
-	if (!group(p))
+		return parse_fail(p, "a sampling method");
+	take_token(p);
+	if (!parse_group(p))
 		return false;
-	return !accept_word(p, W_REPEATABLE) || group(p);
+	return !accept_word(p, W_REPEATABLE) || parse_group(p);
 }
 
 /* f(...) [WITH ORDINALITY] [AS alias (...)] */
@@ -119,12 +117,12 @@ static bool function_ref(struct parser *p, struct sql_table *out)
 {
 	struct sql_expr call;
 
-	if (!expr(p, &call))
+	if (!parse_expr(p, &call))
 		return false;
 	accept_words(p, W_WITH, W_ORDINALITY);
 	/* AS (a int, b text), without an alias */
-	if (is_word(p, W_AS) && ahead(p, 1)->kind == T_LEFT)
-		next(p);
+	if (is_word(p, W_AS) && token_ahead(p, 1)->kind == T_LEFT)
+		take_token(p);
 	else if (!alias_take(p, &out->alias))
 		return false;
 	return alias_columns(p);
@@ -136,15 +134,16 @@ static bool is_function(const struct parser *p)
 
 	if (!is_name(p, 0))
 		return false;
-	while (ahead(p, at + 1)->kind == T_DOT && is_name(p, at + 2))
+	while (token_ahead(p, at + 1)->kind == T_DOT && is_name(p, at + 2))
 		at += 2;
-	return ahead(p, at + 1)->kind == T_LEFT;
+	return token_ahead(p, at + 1)->kind == T_LEFT;
 }
 
 static bool add_ref(struct parser *p, struct refs *refs,
 		    const struct sql_table *t)
 {
-	struct sql_table *items = grow(p, refs->tables, refs->n, sizeof *items);
+	struct sql_table *items =
+		list_room(p, refs->tables, refs->n, sizeof *items);
 
 	if (!items)
 		return false;
@@ -167,18 +166,18 @@ static bool holds_query(const struct parser *p)
 					    W_NONE };
 	size_t in = 0, at, depth = 1;
 
-	while (ahead(p, in)->kind == T_LEFT)
+	while (token_ahead(p, in)->kind == T_LEFT)
 		in++;
-	if (!at_query(p, in) && ahead(p, in)->word != W_VALUES)
+	if (!at_query(p, in) && token_ahead(p, in)->word != W_VALUES)
 		return false;
-	for (at = in; depth > 0 && ahead(p, at)->kind != T_END; at++) {
-		if (ahead(p, at)->kind == T_LEFT)
+	for (at = in; depth > 0 && token_ahead(p, at)->kind != T_END; at++) {
+		if (token_ahead(p, at)->kind == T_LEFT)
 			depth++;
-		else if (ahead(p, at)->kind == T_RIGHT)
+		else if (token_ahead(p, at)->kind == T_RIGHT)
 			depth--;
 	}
-	return in == 1 || ahead(p, at)->kind == T_RIGHT ||
-	       is_one_of(ahead(p, at)->word, behind);
+	return in == 1 || token_ahead(p, at)->kind == T_RIGHT ||
+	       is_one_of(token_ahead(p, at)->word, behind);
 }
 
 /* ( query ) or ( a JOIN b ); in the second case the tables are ours. */
@@ -188,19 +187,19 @@ static bool bracket_ref(struct parser *p, struct refs *refs,
 	*tables = !holds_query(p);
 	if (!*tables) {
 		p->flags |= SQL_HAS_SUBQUERY;
-		if (!group(p))
+		if (!parse_group(p))
 			return false;
 		return alias_take(p, &out->alias) && alias_columns(p);
 	}
 	refs->joined = true;
-	if (!enter(p))
+	if (!nest_enter(p))
 		return false;
-	next(p);
+	take_token(p);
 	do {
 		if (!join_tree(p, refs))
 			return false;
 	} while (accept_kind(p, T_COMMA));
-	leave(p);
+	nest_leave(p);
 	return expect_kind(p, T_RIGHT) && alias_take(p, &out->alias);
 }
 
@@ -220,7 +219,8 @@ static bool one_ref(struct parser *p, struct refs *refs)
 			return false;
 	} else if (is_word(p, W_ROWS) && is_word_at(p, 1, W_FROM)) {
 		p->pos += 2;
-		if (!group(p) || !alias_take(p, &t.alias) || !alias_columns(p))
+		if (!parse_group(p) || !alias_take(p, &t.alias) ||
+		    !alias_columns(p))
 			return false;
 	} else {
 		if (!table_ref(p, false, &t) || !alias_columns(p) || !sample(p))
@@ -239,8 +239,8 @@ static bool join_word(struct parser *p, bool *is)
 	};
 	size_t n = 0;
 
-	while (ahead(p, n)->kind == T_WORD &&
-	       is_one_of(ahead(p, n)->word, before))
+	while (token_ahead(p, n)->kind == T_WORD &&
+	       is_one_of(token_ahead(p, n)->word, before))
 		n++;
 	*is = is_word_at(p, n, W_JOIN);
 	if (*is)
@@ -248,7 +248,7 @@ static bool join_word(struct parser *p, bool *is)
 	else if (n == 0 && p->dialect == SQL_MYSQL)
 		*is = accept_word(p, W_STRAIGHT_JOIN);
 	else if (n > 0 && is_word(p, W_CROSS))
-		return fail(p, "JOIN behind CROSS");
+		return parse_fail(p, "JOIN behind CROSS");
 	return true;
 }
 
@@ -256,7 +256,7 @@ static bool join_word(struct parser *p, bool *is)
 static bool at_upsert(const struct parser *p)
 {
 	return (is_word_at(p, 1, W_CONFLICT) &&
-		(ahead(p, 2)->kind == T_LEFT || is_word_at(p, 2, W_ON) ||
+		(token_ahead(p, 2)->kind == T_LEFT || is_word_at(p, 2, W_ON) ||
 		 is_word_at(p, 2, W_DO))) ||
 	       (is_word_at(p, 1, W_DUPLICATE) && is_word_at(p, 2, W_KEY));
 }
@@ -269,12 +269,13 @@ static bool join_condition(struct parser *p, size_t *open)
 
 	while (*open > 0) {
 		if (is_word(p, W_ON) && !at_upsert(p)) {
-			next(p);
-			if (!expr(p, &condition))
+			take_token(p);
+			if (!parse_expr(p, &condition))
 				return false;
-		} else if (is_word(p, W_USING) && ahead(p, 1)->kind == T_LEFT) {
-			next(p);
-			if (!group(p) ||
+		} else if (is_word(p, W_USING) &&
+			   token_ahead(p, 1)->kind == T_LEFT) {
+			take_token(p);
+			if (!parse_group(p) ||
 			    (p->dialect == SQL_POSTGRES && is_word(p, W_AS) &&
 			     !alias_take(p, &alias)))
 				return false;

@@ -82,6 +82,41 @@ static const struct function volatiles[] = {
 	{ "timediff", S },
 };
 
+static const char *const aggregates[] = {
+	"any_value",
+	"array_agg",
+	"avg",
+	"bit_and",
+	"bit_or",
+	"bit_xor",
+	"bool_and",
+	"bool_or",
+	"count",
+	"every",
+	"group_concat",
+	"json_agg",
+	"json_arrayagg",
+	"json_group_array",
+	"json_group_object",
+	"json_object_agg",
+	"json_objectagg",
+	"jsonb_agg",
+	"jsonb_object_agg",
+	"max",
+	"min",
+	"std",
+	"stddev",
+	"stddev_pop",
+	"stddev_samp",
+	"string_agg",
+	"sum",
+	"total",
+	"var_pop",
+	"var_samp",
+	"variance",
+	"xmlagg",
+};
+
 /* Of every dialect that has them, these depend on nothing but their arguments
  * (or, count() and its like, on the rows). Types that look like calls too. */
 static const char *const plain[] = {
@@ -90,7 +125,6 @@ static const char *const plain[] = {
 	"all",
 	"some",
 	"array",
-	"avg",
 	"bigint",
 	"bit",
 	"cast",
@@ -102,7 +136,6 @@ static const char *const plain[] = {
 	"concat",
 	"concat_ws",
 	"convert",
-	"count",
 	"dec",
 	"decimal",
 	"dense_rank",
@@ -111,7 +144,6 @@ static const char *const plain[] = {
 	"first_value",
 	"floor",
 	"greatest",
-	"group_concat",
 	"if",
 	"ifnull",
 	"iif",
@@ -126,8 +158,6 @@ static const char *const plain[] = {
 	"lower",
 	"lpad",
 	"ltrim",
-	"max",
-	"min",
 	"mod",
 	"not",
 	"ntile",
@@ -148,18 +178,14 @@ static const char *const plain[] = {
 	"rtrim",
 	"sign",
 	"sqrt",
-	"string_agg",
 	"substr",
 	"substring",
-	"sum",
-	"total",
 	"trim",
 	"trunc",
 	"truncate",
 	"upper",
 	"values",
 	"varchar",
-	"array_agg",
 	"date_trunc",
 	"date_part",
 	"in",
@@ -231,14 +257,23 @@ static bool is_volatile(enum sql_dialect dialect, struct bytes name)
 	return false;
 }
 
+static bool in_list(struct bytes name, const char *const list[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (same(name, list[i]))
+			return true;
+	}
+	return false;
+}
+
 unsigned function_flags(enum sql_dialect dialect, struct bytes name)
 {
 	if (is_volatile(dialect, name))
 		return SQL_HAS_VOLATILE | SQL_HAS_CALL;
-	for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
-		if (same(name, plain[i]))
-			return 0;
-	}
+	if (in_list(name, aggregates, ARRAY_LEN(aggregates)))
+		return SQL_HAS_AGGREGATE;
+	if (in_list(name, plain, ARRAY_LEN(plain)))
+		return 0;
 	return SQL_HAS_CALL;
 }
 
@@ -250,9 +285,7 @@ unsigned bare_word_flags(enum sql_dialect dialect, struct bytes name)
 		"utc_date",          "utc_time",       "sysdate",
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(bare); i++) {
-		if (same(name, bare[i]))
-			return function_flags(dialect, name);
-	}
+	if (in_list(name, bare, ARRAY_LEN(bare)))
+		return function_flags(dialect, name);
 	return SQL_HAS_COLUMN;
 }

@@ -15,20 +15,23 @@ static bool insert_words(struct parser *p)
 		else if (accept_word(p, W_REPLACE))
 			st->on_conflict = SQL_CONFLICT_REPLACE;
 		else if (accept_word(p, W_ROLLBACK))
-			refuse(p, "OR ROLLBACK ends the transaction behind the "
-				  "agent's back: use OR ABORT");
+			parse_refuse(
+				p,
+				"OR ROLLBACK ends the transaction behind the "
+				"agent's back: use OR ABORT");
 		else if (accept_word(p, W_FAIL))
-			refuse(p, "OR FAIL keeps a part of the statement's "
-				  "changes: use OR ABORT");
+			parse_refuse(p,
+				     "OR FAIL keeps a part of the statement's "
+				     "changes: use OR ABORT");
 		else if (!accept_word(p, W_ABORT))
-			return fail(p, "an action behind OR");
+			return parse_fail(p, "an action behind OR");
 	}
 	while (p->dialect == SQL_MYSQL) {
 		if (accept_word(p, W_IGNORE)) {
 			st->on_conflict = SQL_CONFLICT_IGNORE;
 		} else if (accept_word(p, W_DELAYED)) {
-			refuse(p, "DELAYED rows are written after the "
-				  "transaction: leave it away");
+			parse_refuse(p, "DELAYED rows are written after the "
+					"transaction: leave it away");
 		} else if (!accept_word(p, W_LOW_PRIORITY) &&
 			   !accept_word(p, W_HIGH_PRIORITY)) {
 			accept_word(p, W_INTO);
@@ -48,8 +51,8 @@ static bool insert_target(struct parser *p)
 	if (p->dialect == SQL_MYSQL && is_word(p, W_PARTITION)) {
 		size_t at = p->pos;
 
-		next(p);
-		if (!group(p))
+		take_token(p);
+		if (!parse_group(p))
 			return false;
 		t->partition = span_of(p, at, p->pos);
 	}
@@ -66,12 +69,12 @@ static bool insert_columns(struct parser *p)
 	struct sql_statement *st = p->st;
 	size_t in = 0;
 
-	while (ahead(p, in)->kind == T_LEFT)
+	while (token_ahead(p, in)->kind == T_LEFT)
 		in++;
 	if (in == 0 || at_query(p, in) || is_word_at(p, in, W_VALUES))
 		return true;
 	st->has_columns = true;
-	if (p->dialect == SQL_MYSQL && ahead(p, 1)->kind == T_RIGHT) {
+	if (p->dialect == SQL_MYSQL && token_ahead(p, 1)->kind == T_RIGHT) {
 		p->pos += 2;
 		return true;
 	}
@@ -87,7 +90,7 @@ static bool overriding(struct parser *p)
 	else if (accept_word(p, W_USER))
 		p->st->overriding_user = true;
 	else
-		return fail(p, "SYSTEM or USER behind OVERRIDING");
+		return parse_fail(p, "SYSTEM or USER behind OVERRIDING");
 	return expect_word(p, W_VALUE);
 }
 
@@ -98,7 +101,7 @@ static bool insert_query(struct parser *p)
 
 	p->st->source = SQL_FROM_SELECT;
 	expr_begin(p, &outer);
-	if (!query(p, NULL))
+	if (!parse_query(p, NULL))
 		return false;
 	return expr_end(p, from, outer, &p->st->query);
 }
@@ -111,8 +114,9 @@ static bool check_rows(struct parser *p)
 
 	for (size_t i = 0; i < st->n_rows; i++) {
 		if (st->rows[i].n_values != want)
-			refuse(p, "a row has more or fewer values than there "
-				  "are columns");
+			parse_refuse(
+				p, "a row has more or fewer values than there "
+				   "are columns");
 	}
 	return true;
 }
@@ -121,12 +125,12 @@ static bool insert_values(struct parser *p)
 {
 	struct sql_statement *st = p->st;
 
-	next(p);
+	take_token(p);
 	st->source = SQL_FROM_VALUES;
 	if (!value_rows(p, st))
 		return false;
 	if (st->rows[0].n_values == 0 && p->dialect != SQL_MYSQL)
-		return fail(p, "a value");
+		return parse_fail(p, "a value");
 	if (st->rows[0].n_values == 0 && st->n_rows == 1 && st->n_columns == 0)
 		st->source = SQL_FROM_DEFAULTS;
 	return check_rows(p);
@@ -138,7 +142,7 @@ static bool insert_set(struct parser *p)
 	struct sql_statement *st = p->st;
 	size_t from;
 
-	next(p);
+	take_token(p);
 	from = p->pos;
 	st->source = SQL_FROM_SET;
 	if (!assign_list(p, &st->assigns, &st->n_assigns))
@@ -161,7 +165,7 @@ static bool insert_source(struct parser *p)
 	}
 	if (at_query(p, 0) || is_kind(p, T_LEFT))
 		return insert_query(p);
-	return fail(p, "VALUES or SELECT");
+	return parse_fail(p, "VALUES or SELECT");
 }
 
 /* MySQL 8: AS new (a, b) */
@@ -172,7 +176,7 @@ static bool row_alias(struct parser *p)
 	if (p->dialect != SQL_MYSQL || !is_word(p, W_AS))
 		return true;
 	if (!alias_take(p, &p->st->row_name) ||
-	    (is_kind(p, T_LEFT) && !group(p)))
+	    (is_kind(p, T_LEFT) && !parse_group(p)))
 		return false;
 	p->st->row_alias = span_of(p, from, p->pos);
 	return true;
@@ -186,21 +190,22 @@ static bool target_item(struct parser *p, struct sql_upsert *u)
 {
 	struct sql_column *items;
 	struct sql_expr item;
-	bool column = is_free_name(p, 0) && (ahead(p, 1)->kind == T_COMMA ||
-					     ahead(p, 1)->kind == T_RIGHT);
+	bool column =
+		is_free_name(p, 0) && (token_ahead(p, 1)->kind == T_COMMA ||
+				       token_ahead(p, 1)->kind == T_RIGHT);
 
 	if (!column) {
 		u->target_exprs = true;
-		if (!expr(p, &item))
+		if (!parse_expr(p, &item))
 			return false;
 		/* PostgreSQL: an operator class. */
 		if (is_free_name(p, 0) && p->dialect == SQL_POSTGRES)
-			next(p);
+			take_token(p);
 		if (!accept_word(p, W_ASC))
 			accept_word(p, W_DESC);
 		return true;
 	}
-	items = grow(p, u->columns, u->n_columns, sizeof *items);
+	items = list_room(p, u->columns, u->n_columns, sizeof *items);
 	if (!items)
 		return false;
 	u->columns = items;
@@ -215,7 +220,7 @@ static bool conflict_target(struct parser *p, struct sql_upsert *u)
 		return name_expect(p, "a constraint's name", &u->constraint);
 	if (!is_kind(p, T_LEFT))
 		return true;
-	next(p);
+	take_token(p);
 	do {
 		if (!target_item(p, u))
 			return false;
@@ -223,7 +228,7 @@ static bool conflict_target(struct parser *p, struct sql_upsert *u)
 	if (!expect_kind(p, T_RIGHT))
 		return false;
 	u->target = span_of(p, from, p->pos);
-	return !accept_word(p, W_WHERE) || expr(p, &u->target_where);
+	return !accept_word(p, W_WHERE) || parse_expr(p, &u->target_where);
 }
 
 static bool on_conflict(struct parser *p, struct sql_upsert *u)
@@ -238,7 +243,7 @@ static bool on_conflict(struct parser *p, struct sql_upsert *u)
 	if (!expect_word(p, W_UPDATE) || !expect_word(p, W_SET) ||
 	    !assign_list(p, &u->assigns, &u->n_assigns))
 		return false;
-	return !accept_word(p, W_WHERE) || expr(p, &u->where);
+	return !accept_word(p, W_WHERE) || parse_expr(p, &u->where);
 }
 
 static bool on_duplicate(struct parser *p, struct sql_upsert *u)
@@ -255,14 +260,14 @@ static bool upserts(struct parser *p)
 
 	while (is_word(p, W_ON)) {
 		struct sql_upsert *items =
-			grow(p, st->upserts, st->n_upserts, sizeof *items);
+			list_room(p, st->upserts, st->n_upserts, sizeof *items);
 		size_t from = p->pos;
 
 		if (!items)
 			return false;
 		st->upserts = items;
 		items += st->n_upserts++;
-		next(p);
+		take_token(p);
 		if (p->dialect == SQL_MYSQL ? !on_duplicate(p, items)
 					    : !expect_word(p, W_CONFLICT) ||
 						      !on_conflict(p, items))
@@ -284,7 +289,7 @@ bool insert_statement(struct parser *p)
 		st->kind = SQL_REPLACE;
 		st->on_conflict = SQL_CONFLICT_REPLACE;
 	}
-	next(p);
+	take_token(p);
 	if (!insert_words(p))
 		return false;
 	st->verb = span_of(p, from, p->pos);
@@ -292,7 +297,8 @@ bool insert_statement(struct parser *p)
 	    !insert_source(p) || !row_alias(p) || !upserts(p))
 		return false;
 	if (is_cte(p, &st->target))
-		refuse(p, "the table has the name of a WITH query: rename "
-			  "the query");
+		parse_refuse(p,
+			     "the table has the name of a WITH query: rename "
+			     "the query");
 	return returning_clause(p);
 }

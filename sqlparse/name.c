@@ -3,7 +3,7 @@
 
 bool name_take(struct parser *p, struct sql_name *out)
 {
-	const struct token *t = peek(p);
+	const struct token *t = peek_token(p);
 	int rc;
 
 	REQUIRE(is_name(p, 0));
@@ -14,25 +14,26 @@ bool name_take(struct parser *p, struct sql_name *out)
 	if (rc == E_NOMEM)
 		return out_of_memory(p);
 	if (rc != OK || out->text.len == 0)
-		return fail(p, "a name that is not empty and has no broken "
-			       "escape");
-	next(p);
+		return parse_fail(p,
+				  "a name that is not empty and has no broken "
+				  "escape");
+	take_token(p);
 	if (is_word(p, W_UESCAPE))
-		return fail(p, "a name without UESCAPE");
+		return parse_fail(p, "a name without UESCAPE");
 	return true;
 }
 
 bool name_expect(struct parser *p, const char *what, struct sql_name *out)
 {
-	return is_free_name(p, 0) ? name_take(p, out) : fail(p, what);
+	return is_free_name(p, 0) ? name_take(p, out) : parse_fail(p, what);
 }
 
 /* The next part behind a dot, where reserved words are free too. */
 static bool dotted(struct parser *p, struct sql_name *out)
 {
-	next(p);
+	take_token(p);
 	return is_name(p, 0) ? name_take(p, out)
-			     : fail(p, "a name behind the dot");
+			     : parse_fail(p, "a name behind the dot");
 }
 
 bool table_name(struct parser *p, struct sql_table *out)
@@ -69,9 +70,10 @@ bool alias_take(struct parser *p, struct sql_name *out)
 {
 	if (accept_word(p, W_AS))
 		return is_name(p, 0) ? name_take(p, out)
-				     : fail(p, "an alias behind AS");
+				     : parse_fail(p, "an alias behind AS");
 	if (!is_free_name(p, 0) ||
-	    (is_kind(p, T_WORD) && is_one_of(peek(p)->word, clause_words)) ||
+	    (is_kind(p, T_WORD) &&
+	     is_one_of(peek_token(p)->word, clause_words)) ||
 	    (is_word(p, W_FULL) && p->dialect != SQL_MYSQL))
 		return true;
 	return name_take(p, out);
@@ -84,7 +86,7 @@ static bool column_part(struct parser *p, struct sql_column *out)
 
 	while (is_kind(p, T_DOT) || is_kind(p, T_OPEN)) {
 		out->part = true;
-		if (is_kind(p, T_DOT) ? !dotted(p, &field) : !loose(p))
+		if (is_kind(p, T_DOT) ? !dotted(p, &field) : !parse_loose(p))
 			return false;
 	}
 	return true;
@@ -117,7 +119,8 @@ bool column_list(struct parser *p, struct sql_column **items, size_t *n)
 	if (!expect_kind(p, T_LEFT))
 		return false;
 	do {
-		struct sql_column *bigger = grow(p, *items, *n, sizeof *bigger);
+		struct sql_column *bigger =
+			list_room(p, *items, *n, sizeof *bigger);
 
 		if (!bigger)
 			return false;

@@ -6,9 +6,9 @@
  *
  * Rules
  * -----
- *  - A parsing function returns false after it called fail() (or found no
+ *  - A parsing function returns false after it called parse_fail() (or found no
  *    memory); its caller returns false too, and nothing parsed counts.
- *  - refuse() is not a failure: parsing goes on, and the first reason stays.
+ *  - parse_refuse() is not a failure: parsing goes on, and the first reason stays.
  *
  * Pure.
  */
@@ -36,7 +36,7 @@ struct parser {
 	size_t depth;
 	struct sql_statement *st;
 
-	unsigned flags;        /* of what is being read; see expr() */
+	unsigned flags;        /* of what is being read; see parse_expr() */
 	struct sql_name *ctes; /* names of WITH queries in sight */
 	size_t n_ctes;
 	enum into into;           /* SELECT ... INTO */
@@ -50,9 +50,9 @@ struct parser {
 /* ---- cursor.c: looking at tokens ---- */
 
 /* The token `ahead` places on; a T_END behind the statement. */
-const struct token *ahead(const struct parser *p, size_t ahead);
-const struct token *peek(const struct parser *p);
-const struct token *next(struct parser *p);
+const struct token *token_ahead(const struct parser *p, size_t ahead);
+const struct token *peek_token(const struct parser *p);
+const struct token *take_token(struct parser *p);
 struct bytes token_text(const struct parser *p, const struct token *t);
 
 bool is_kind(const struct parser *p, enum token_kind kind);
@@ -77,25 +77,25 @@ bool expect_word(struct parser *p, enum word w);
 bool accept_words(struct parser *p, enum word first, enum word second);
 
 /* "line 1, column 8: expected ..., found ...". Always false. */
-bool fail(struct parser *p, const char *expected);
+bool parse_fail(struct parser *p, const char *expected);
 /* No memory: always false. */
 bool out_of_memory(struct parser *p);
 /* The statement is understood, but not safe. The first reason stays. */
-void refuse(struct parser *p, const char *reason);
-/* One level deeper; fails at the limit. leave() after each true. */
-bool enter(struct parser *p);
-void leave(struct parser *p);
+void parse_refuse(struct parser *p, const char *reason);
+/* One level deeper; fails at the limit. nest_leave() after each true. */
+bool nest_enter(struct parser *p);
+void nest_leave(struct parser *p);
 
 /* The span of the tokens [from, to). */
 struct sql_span span_of(const struct parser *p, size_t from, size_t to);
 /* Room for one more element behind items[0..n): items itself or a bigger
  * copy; NULL without memory. */
-void *grow(struct parser *p, void *items, size_t n, size_t size);
+void *list_room(struct parser *p, void *items, size_t n, size_t size);
 
 /* ---- name.c: names of things ---- */
 
 bool name_take(struct parser *p, struct sql_name *out);
-/* A name that may stand alone, or fail("expected ..."). */
+/* A name that may stand alone, or parse_fail("expected ..."). */
 bool name_expect(struct parser *p, const char *what, struct sql_name *out);
 /* a, a.b or a.b.c; no alias. */
 bool table_name(struct parser *p, struct sql_table *out);
@@ -109,17 +109,17 @@ bool is_cte(const struct parser *p, const struct sql_table *t);
 /* ---- expr.c: expressions ---- */
 
 /* One expression, to where a clause ends it. */
-bool expr(struct parser *p, struct sql_expr *out);
+bool parse_expr(struct parser *p, struct sql_expr *out);
 /* a, b DESC NULLS LAST, c */
-bool expr_list(struct parser *p, struct sql_expr *out);
+bool parse_expr_list(struct parser *p, struct sql_expr *out);
 /* What lies between here and the end of an expression from token `from`. */
 void expr_begin(struct parser *p, unsigned *outer);
 bool expr_end(struct parser *p, size_t from, unsigned outer,
 	      struct sql_expr *out);
 /* ( ... ), with sub-queries in it. */
-bool group(struct parser *p);
+bool parse_group(struct parser *p);
 /* One token of no importance, or a group; fails at an end. */
-bool loose(struct parser *p);
+bool parse_loose(struct parser *p);
 /* If tokens [from, to) are one value, set simple, text and param. */
 bool simple_value(struct parser *p, size_t from, size_t to,
 		  struct sql_expr *out);
@@ -146,7 +146,7 @@ struct refs {
 };
 
 /* A query with everything; `out` NULL for a sub-query. */
-bool query(struct parser *p, struct sql_statement *out);
+bool parse_query(struct parser *p, struct sql_statement *out);
 bool with_clause(struct parser *p);
 bool from_list(struct parser *p, struct refs *refs, struct sql_expr *out);
 /* One table with alias and hints, counted as read unless `target`. */
@@ -171,7 +171,7 @@ bool pragma_statement(struct parser *p);
 /* True with *is false if it is no transaction control. */
 bool txn_statement(struct parser *p, bool *is);
 /* Everything: one statement from pos to end. */
-bool statement(struct parser *p);
+bool parse_statement(struct parser *p);
 bool explain_statement(struct parser *p);
 /* Move to the end of the statement without looking. */
 bool skip_rest(struct parser *p);

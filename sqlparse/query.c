@@ -10,7 +10,8 @@
 
 static bool add_cte(struct parser *p, struct sql_name name)
 {
-	struct sql_name *items = grow(p, p->ctes, p->n_ctes, sizeof *items);
+	struct sql_name *items =
+		list_room(p, p->ctes, p->n_ctes, sizeof *items);
 
 	if (!items)
 		return false;
@@ -43,14 +44,15 @@ static bool cte_body(struct parser *p)
 	enum sql_kind kind;
 
 	if (!is_kind(p, T_LEFT))
-		return fail(p, "( behind AS");
-	kind = write_kind(ahead(p, verb)->word);
-	if (kind != SQL_UNKNOWN && ahead(p, verb)->kind == T_WORD) {
+		return parse_fail(p, "( behind AS");
+	kind = write_kind(token_ahead(p, verb)->word);
+	if (kind != SQL_UNKNOWN && token_ahead(p, verb)->kind == T_WORD) {
 		p->with_write = kind;
-		refuse(p, "a write inside WITH changes rows that no image "
-			  "covers: make it a statement of its own");
+		parse_refuse(p,
+			     "a write inside WITH changes rows that no image "
+			     "covers: make it a statement of its own");
 	}
-	return group(p);
+	return parse_group(p);
 }
 
 static bool one_cte(struct parser *p, bool recursive)
@@ -60,7 +62,7 @@ static bool one_cte(struct parser *p, bool recursive)
 	if (!name_expect(p, "a name behind WITH", &name) ||
 	    (recursive && !add_cte(p, name)))
 		return false;
-	if (is_kind(p, T_LEFT) && !group(p))
+	if (is_kind(p, T_LEFT) && !parse_group(p))
 		return false;
 	if (!expect_word(p, W_AS))
 		return false;
@@ -73,7 +75,7 @@ bool with_clause(struct parser *p)
 {
 	bool recursive;
 
-	next(p);
+	take_token(p);
 	recursive = accept_word(p, W_RECURSIVE) || p->dialect == SQL_SQLITE;
 	do {
 		if (!one_cte(p, recursive))
@@ -109,13 +111,13 @@ static bool modifiers(struct parser *p, bool *one_table)
 			return true;
 		*one_table = false;
 		return p->dialect != SQL_POSTGRES || !accept_word(p, W_ON) ||
-		       group(p);
+		       parse_group(p);
 	}
 	while (is_kind(p, T_WORD) &&
-	       is_one_of(peek(p)->word, mysql_modifiers)) {
+	       is_one_of(peek_token(p)->word, mysql_modifiers)) {
 		if (is_word(p, W_DISTINCT) || is_word(p, W_DISTINCTROW))
 			*one_table = false;
-		next(p);
+		take_token(p);
 	}
 	return true;
 }
@@ -126,9 +128,9 @@ static bool column_alias(struct parser *p)
 
 	if (p->dialect != SQL_POSTGRES &&
 	    (is_kind(p, T_STRING) ||
-	     (is_word(p, W_AS) && ahead(p, 1)->kind == T_STRING))) {
+	     (is_word(p, W_AS) && token_ahead(p, 1)->kind == T_STRING))) {
 		accept_word(p, W_AS);
-		next(p);
+		take_token(p);
 		return true;
 	}
 	return alias_take(p, &alias);
@@ -142,7 +144,7 @@ static bool item_list(struct parser *p)
 	do {
 		if (accept_op(p, "*"))
 			continue;
-		if (!expr(p, &item) || !column_alias(p))
+		if (!parse_expr(p, &item) || !column_alias(p))
 			return false;
 	} while (accept_kind(p, T_COMMA));
 	return true;
@@ -155,7 +157,7 @@ static bool into_clause(struct parser *p)
 	if (!accept_word(p, W_INTO))
 		return true;
 	if (p->dialect == SQL_SQLITE)
-		return fail(p, "no INTO");
+		return parse_fail(p, "no INTO");
 	if (p->dialect == SQL_POSTGRES) {
 		p->into = INTO_TABLE;
 		while (accept_word(p, W_TEMP) || accept_word(p, W_TEMPORARY) ||
@@ -170,8 +172,8 @@ static bool into_clause(struct parser *p)
 	p->into = INTO_VARIABLE;
 	do {
 		if (!accept_kind(p, T_VARIABLE))
-			return fail(p, "a variable, OUTFILE or DUMPFILE "
-				       "behind INTO");
+			return parse_fail(p, "a variable, OUTFILE or DUMPFILE "
+					     "behind INTO");
 	} while (accept_kind(p, T_COMMA));
 	return true;
 }
@@ -183,12 +185,13 @@ bool where_clause(struct parser *p, struct sql_statement *out)
 	if (!accept_word(p, W_WHERE))
 		return true;
 	if (is_word(p, W_CURRENT) && is_word_at(p, 1, W_OF)) {
-		refuse(p, "WHERE CURRENT OF names a row that only the cursor "
-			  "knows: use its primary key");
+		parse_refuse(
+			p, "WHERE CURRENT OF names a row that only the cursor "
+			   "knows: use its primary key");
 		p->pos += 2;
 	}
 	from = p->pos;
-	if (!expr(p, &out->where))
+	if (!parse_expr(p, &out->where))
 		return false;
 	return out != p->st || find_equals(p, from, p->pos);
 }
@@ -203,20 +206,20 @@ static bool grouping(struct parser *p, bool *one_table)
 		if (!accept_word(p, W_ALL))
 			accept_word(p, W_DISTINCT);
 		if (is_word(p, W_GROUPING) && is_word_at(p, 1, W_SETS))
-			next(p);
-		if (!expr_list(p, &list))
+			take_token(p);
+		if (!parse_expr_list(p, &list))
 			return false;
 		accept_words(p, W_WITH, W_ROLLUP);
 	}
-	if (accept_word(p, W_HAVING) && !expr(p, &list))
+	if (accept_word(p, W_HAVING) && !parse_expr(p, &list))
 		return false;
 	if (is_word(p, W_WINDOW)) {
 		do {
-			next(p);
+			take_token(p);
 			if (!is_name(p, 0) || !is_word_at(p, 1, W_AS))
-				return fail(p, "a window");
+				return parse_fail(p, "a window");
 			p->pos += 2;
-			if (!group(p))
+			if (!parse_group(p))
 				return false;
 		} while (is_kind(p, T_COMMA));
 	}
@@ -231,7 +234,7 @@ static bool select_core(struct parser *p, struct sql_statement *out)
 	bool one_table = true;
 	size_t from;
 
-	next(p);
+	take_token(p);
 	if (!modifiers(p, &one_table))
 		return false;
 	from = p->pos;
@@ -240,6 +243,7 @@ static bool select_core(struct parser *p, struct sql_statement *out)
 	    !item_list(p))
 		return false;
 	out->select_list = span_of(p, from, p->pos);
+	one_table &= !(p->flags & SQL_HAS_AGGREGATE);
 	if (!into_clause(p))
 		return false;
 	if (accept_word(p, W_FROM) && !from_list(p, &refs, &out->from))
@@ -265,17 +269,17 @@ static bool one_row(struct parser *p, struct sql_row *row)
 		return false;
 	while (!is_kind(p, T_RIGHT)) {
 		struct sql_expr *items =
-			grow(p, row->values, row->n_values, sizeof *items);
+			list_room(p, row->values, row->n_values, sizeof *items);
 
 		if (!items)
 			return false;
 		row->values = items;
-		if (!expr(p, &items[row->n_values++]))
+		if (!parse_expr(p, &items[row->n_values++]))
 			return false;
 		if (!accept_kind(p, T_COMMA))
 			break;
 		if (is_kind(p, T_RIGHT))
-			return fail(p, "an expression");
+			return parse_fail(p, "an expression");
 	}
 	if (!expect_kind(p, T_RIGHT))
 		return false;
@@ -287,7 +291,7 @@ bool value_rows(struct parser *p, struct sql_statement *out)
 {
 	do {
 		struct sql_row *rows =
-			grow(p, out->rows, out->n_rows, sizeof *rows);
+			list_room(p, out->rows, out->n_rows, sizeof *rows);
 
 		if (!rows)
 			return false;
@@ -306,27 +310,28 @@ static bool limit_clause(struct parser *p, struct sql_statement *out)
 	if (accept_word(p, W_LIMIT)) {
 		if (p->dialect == SQL_POSTGRES && accept_word(p, W_ALL))
 			return true;
-		if (!expr(p, &out->limit))
+		if (!parse_expr(p, &out->limit))
 			return false;
 		if (p->dialect == SQL_POSTGRES || !accept_kind(p, T_COMMA))
 			return true;
 		out->offset = out->limit;
-		return expr(p, &out->limit);
+		return parse_expr(p, &out->limit);
 	}
 	if (accept_word(p, W_OFFSET)) {
-		if (!expr(p, &out->offset))
+		if (!parse_expr(p, &out->offset))
 			return false;
 		if (!accept_word(p, W_ROW))
 			accept_word(p, W_ROWS);
 		return true;
 	}
-	next(p); /* FETCH */
+	take_token(p); /* FETCH */
 	if (!accept_word(p, W_FIRST) && !accept_word(p, W_NEXT))
-		return fail(p, "FIRST or NEXT behind FETCH");
-	if (!is_word(p, W_ROW) && !is_word(p, W_ROWS) && !expr(p, &out->limit))
+		return parse_fail(p, "FIRST or NEXT behind FETCH");
+	if (!is_word(p, W_ROW) && !is_word(p, W_ROWS) &&
+	    !parse_expr(p, &out->limit))
 		return false;
 	if (!accept_word(p, W_ROW) && !accept_word(p, W_ROWS))
-		return fail(p, "ROWS");
+		return parse_fail(p, "ROWS");
 	if (accept_word(p, W_ONLY))
 		return true;
 	return expect_word(p, W_WITH) && expect_word(p, W_TIES);
@@ -342,7 +347,7 @@ static bool order_clause(struct parser *p, struct sql_statement *out)
 {
 	if (!accept_words(p, W_ORDER, W_BY))
 		return true;
-	return expr_list(p, &out->order_by);
+	return parse_expr_list(p, &out->order_by);
 }
 
 /* NOWAIT, SKIP LOCKED, WAIT n */
@@ -354,7 +359,7 @@ static bool lock_wait(struct parser *p, struct sql_lock *lock)
 		lock->wait = SQL_SKIP_LOCKED;
 	} else if (p->dialect == SQL_MYSQL && accept_word(p, W_WAIT)) {
 		lock->wait = SQL_WAIT_SECONDS;
-		return expr(p, &lock->seconds);
+		return parse_expr(p, &lock->seconds);
 	}
 	return true;
 }
@@ -365,7 +370,7 @@ static bool lock_of(struct parser *p, struct sql_lock *lock)
 		return true;
 	do {
 		struct sql_name *items =
-			grow(p, lock->of, lock->n_of, sizeof *items);
+			list_room(p, lock->of, lock->n_of, sizeof *items);
 
 		if (!items)
 			return false;
@@ -376,7 +381,7 @@ static bool lock_of(struct parser *p, struct sql_lock *lock)
 		while (accept_kind(p, T_DOT)) {
 			items[lock->n_of - 1] = (struct sql_name){ 0 };
 			if (!is_name(p, 0))
-				return fail(p, "a name behind the dot");
+				return parse_fail(p, "a name behind the dot");
 			if (!name_take(p, &items[lock->n_of - 1]))
 				return false;
 		}
@@ -391,7 +396,7 @@ static bool lock_strength(struct parser *p, struct sql_lock *lock)
 		return expect_word(p, W_IN) && expect_word(p, W_SHARE) &&
 		       expect_word(p, W_MODE);
 	}
-	next(p); /* FOR */
+	take_token(p); /* FOR */
 	lock->strength = SQL_FOR_UPDATE;
 	if (accept_word(p, W_UPDATE))
 		return true;
@@ -399,7 +404,7 @@ static bool lock_strength(struct parser *p, struct sql_lock *lock)
 	if (accept_word(p, W_SHARE))
 		return true;
 	if (p->dialect != SQL_POSTGRES)
-		return fail(p, "UPDATE or SHARE behind FOR");
+		return parse_fail(p, "UPDATE or SHARE behind FOR");
 	lock->strength = SQL_FOR_KEY_SHARE;
 	if (accept_words(p, W_KEY, W_SHARE))
 		return true;
@@ -411,7 +416,7 @@ static bool lock_strength(struct parser *p, struct sql_lock *lock)
 static bool lock_clause(struct parser *p, struct sql_statement *out)
 {
 	struct sql_lock *items =
-		grow(p, out->locks, out->n_locks, sizeof *items);
+		list_room(p, out->locks, out->n_locks, sizeof *items);
 	struct sql_lock *lock;
 	size_t from = p->pos;
 
@@ -464,7 +469,7 @@ bool tail_clauses(struct parser *p, struct sql_statement *out, bool locks)
 		}
 	}
 	if (locks && at_limit(p))
-		return fail(p, "LIMIT and OFFSET before FOR UPDATE");
+		return parse_fail(p, "LIMIT and OFFSET before FOR UPDATE");
 	return true;
 }
 
@@ -503,13 +508,13 @@ static bool core(struct parser *p, struct sql_statement *out)
 		return true;
 	}
 	if (!is_kind(p, T_LEFT) || p->dialect == SQL_SQLITE)
-		return fail(p, "SELECT");
-	if (!enter(p))
+		return parse_fail(p, "SELECT");
+	if (!nest_enter(p))
 		return false;
-	next(p);
+	take_token(p);
 	if (!query_here(p, out))
 		return false;
-	leave(p);
+	nest_leave(p);
 	return expect_kind(p, T_RIGHT);
 }
 
@@ -555,15 +560,19 @@ static bool query_here(struct parser *p, struct sql_statement *out)
 	return true;
 }
 
-bool query(struct parser *p, struct sql_statement *out)
+bool parse_query(struct parser *p, struct sql_statement *out)
 {
+	unsigned outer = p->flags;
 	bool ok;
 
-	if (!enter(p))
+	if (!nest_enter(p))
 		return false;
+	p->flags = 0;
 	if (!out)
 		out = arena_alloc(p->arena, sizeof *out);
 	ok = out ? query_here(p, out) : out_of_memory(p);
-	leave(p);
+	/* What counts rows in there counts none out here. */
+	p->flags = outer | (p->flags & ~(unsigned)SQL_HAS_AGGREGATE);
+	nest_leave(p);
 	return ok;
 }

@@ -166,7 +166,7 @@ static bool find_params(struct parser *p)
 		if (p->tokens[at].kind != T_PARAM)
 			continue;
 		describe_param(p, &p->tokens[at], largest, &param);
-		items = grow(p, st->params, st->n_params, sizeof *items);
+		items = list_room(p, st->params, st->n_params, sizeof *items);
 		if (!items)
 			return false;
 		st->params = items;
@@ -175,7 +175,8 @@ static bool find_params(struct parser *p)
 			largest = param.number;
 		if (param.number == 0 || param.number > PARAMS_MAX) {
 			p->pos = at;
-			return fail(p, "parameter numbers from 1 to 65535");
+			return parse_fail(p,
+					  "parameter numbers from 1 to 65535");
 		}
 	}
 	return true;
@@ -223,7 +224,7 @@ static struct sql_statement *add_statement(struct parser *p)
 {
 	struct sql_script *s = p->script;
 	struct sql_statement *items =
-		grow(p, s->statements, s->n_statements, sizeof *items);
+		list_room(p, s->statements, s->n_statements, sizeof *items);
 
 	if (!items)
 		return NULL;
@@ -247,7 +248,7 @@ static bool one_statement(struct parser *p, size_t from, size_t to)
 	if (!p->st)
 		return false;
 	p->st->span = span_of(p, from, to);
-	if ((!find_params(p) || !statement(p)) && !p->nomem)
+	if ((!find_params(p) || !parse_statement(p)) && !p->nomem)
 		give_up(p->st, p->error, p->error_at);
 	judge(p->st);
 	return !p->nomem;

@@ -19,8 +19,8 @@ static bool is_any_text(const struct parser *p, size_t at,
 static void refuse_syntax(struct parser *p)
 {
 	p->st->changes_syntax = true;
-	refuse(p, "it changes how statements are read: set it before the "
-		  "global transaction begins");
+	parse_refuse(p, "it changes how statements are read: set it before the "
+			"global transaction begins");
 }
 
 /* ---- PostgreSQL ---- */
@@ -38,10 +38,11 @@ static bool set_postgres(struct parser *p)
 	if (is_any_text(p, 0, syntax))
 		refuse_syntax(p);
 	else if (is_any_text(p, 0, reach))
-		refuse(p, "it changes which rows a statement reaches: set it "
-			  "before the global transaction begins");
+		parse_refuse(
+			p, "it changes which rows a statement reaches: set it "
+			   "before the global transaction begins");
 	else if (!is_name(p, 0))
-		return fail(p, "a setting's name behind SET");
+		return parse_fail(p, "a setting's name behind SET");
 	return skip_rest(p);
 }
 
@@ -75,7 +76,7 @@ static struct bytes variable(struct parser *p, bool *global)
 	static const char *const scopes[] = { "global.", "persist.",
 					      "persist_only.", "session.",
 					      "local." };
-	struct bytes name = token_text(p, next(p));
+	struct bytes name = token_text(p, take_token(p));
 
 	if (name.data[0] == '@' && !(name.len > 1 && name.data[1] == '@'))
 		return (struct bytes){ NULL, 0 };
@@ -97,14 +98,14 @@ static struct bytes variable(struct parser *p, bool *global)
 /* ON and ALL are reserved, but values here. */
 static bool set_value(struct parser *p, struct sql_expr *out)
 {
-	enum token_kind behind = ahead(p, 1)->kind;
+	enum token_kind behind = token_ahead(p, 1)->kind;
 	size_t from = p->pos;
 	unsigned outer;
 
 	if (!is_kind(p, T_WORD) || (behind != T_COMMA && behind != T_END))
-		return expr(p, out);
+		return parse_expr(p, out);
 	expr_begin(p, &outer);
-	next(p);
+	take_token(p);
 	return expr_end(p, from, outer, out);
 }
 
@@ -125,7 +126,8 @@ static bool set_autocommit(struct parser *p, const struct sql_expr *value)
 				same(text, "default");
 	if (!p->st->txn.autocommit && !same(text, "0") && !same(text, "off") &&
 	    !same(text, "false") && !same(text, "'off'"))
-		refuse(p, "autocommit's new value is not plain: write 0 or 1");
+		parse_refuse(
+			p, "autocommit's new value is not plain: write 0 or 1");
 	return true;
 }
 
@@ -149,9 +151,10 @@ static void check_variable(struct parser *p, struct bytes name)
 	}
 	for (size_t i = 0; reach[i]; i++) {
 		if (same(name, reach[i]))
-			refuse(p, "it changes which rows a statement reaches: "
-				  "set it before the global transaction "
-				  "begins");
+			parse_refuse(
+				p, "it changes which rows a statement reaches: "
+				   "set it before the global transaction "
+				   "begins");
 	}
 }
 
@@ -162,19 +165,20 @@ static bool set_variable(struct parser *p, size_t *autocommits)
 	struct bytes name;
 	bool global = false;
 
-	if (is_kind(p, T_WORD) && is_scope(peek(p)->word) && is_name(p, 1)) {
+	if (is_kind(p, T_WORD) && is_scope(peek_token(p)->word) &&
+	    is_name(p, 1)) {
 		global = !is_word(p, W_SESSION) && !is_word(p, W_LOCAL);
-		next(p);
+		take_token(p);
 	}
 	if (!is_name(p, 0) && !is_kind(p, T_VARIABLE))
-		return fail(p, "a variable behind SET");
+		return parse_fail(p, "a variable behind SET");
 	name = variable(p, &global);
 	if (!accept_op(p, "=") && !accept_op(p, ":="))
-		return fail(p, "=");
+		return parse_fail(p, "=");
 	if (!set_value(p, &value))
 		return false;
 	if (global)
-		refuse(p, "SET GLOBAL changes the server for everybody");
+		parse_refuse(p, "SET GLOBAL changes the server for everybody");
 	check_variable(p, name);
 	if (!same(name, "autocommit"))
 		return true;
@@ -192,17 +196,18 @@ static bool set_mysql(struct parser *p)
 		return skip_rest(p);
 	}
 	if (is_word(p, W_STATEMENT)) {
-		refuse(p, "SET STATEMENT hides a statement: run it on its "
-			  "own");
+		parse_refuse(p,
+			     "SET STATEMENT hides a statement: run it on its "
+			     "own");
 		return skip_rest(p);
 	}
 	if (is_word(p, W_PASSWORD) || is_word(p, W_DEFAULT)) {
 		p->st->kind = SQL_DDL;
-		refuse(p, "accounts cannot be changed in a global "
-			  "transaction");
+		parse_refuse(p, "accounts cannot be changed in a global "
+				"transaction");
 		return skip_rest(p);
 	}
-	if (is_word(p, W_ROLE) && !(ahead(p, 1)->kind == T_OP))
+	if (is_word(p, W_ROLE) && !(token_ahead(p, 1)->kind == T_OP))
 		return skip_rest(p);
 	do {
 		if (!set_variable(p, &autocommits))
@@ -210,15 +215,16 @@ static bool set_mysql(struct parser *p)
 		n++;
 	} while (accept_kind(p, T_COMMA));
 	if (autocommits > 0 && n > 1)
-		refuse(p, "autocommit is set together with other things: set "
-			  "it alone");
+		parse_refuse(
+			p, "autocommit is set together with other things: set "
+			   "it alone");
 	return true;
 }
 
 bool set_statement(struct parser *p)
 {
 	p->st->kind = SQL_SESSION;
-	next(p);
+	take_token(p);
 	if (p->dialect == SQL_POSTGRES)
 		return set_postgres(p);
 	return set_mysql(p);
@@ -268,17 +274,19 @@ bool pragma_statement(struct parser *p)
 	size_t name = 0;
 
 	p->st->kind = SQL_SESSION;
-	next(p);
-	if (is_name(p, 0) && ahead(p, 1)->kind == T_DOT)
+	take_token(p);
+	if (is_name(p, 0) && token_ahead(p, 1)->kind == T_DOT)
 		name = 2;
 	if (!is_name(p, name))
-		return fail(p, "a pragma's name");
+		return parse_fail(p, "a pragma's name");
 	if (is_any_text(p, name, pragma_reads) ||
-	    (ahead(p, name + 1)->kind == T_END &&
+	    (token_ahead(p, name + 1)->kind == T_END &&
 	     !is_any_text(p, name, pragma_acts)))
 		p->st->kind = SQL_READ;
 	else if (!is_any_text(p, name, pragma_session))
-		refuse(p, "this PRAGMA changes the database or what statements "
-			  "do: use it before the global transaction begins");
+		parse_refuse(
+			p,
+			"this PRAGMA changes the database or what statements "
+			"do: use it before the global transaction begins");
 	return skip_rest(p);
 }

@@ -110,6 +110,7 @@ enum sql_flag {
 	SQL_HAS_LOCK = 16,        /* FOR UPDATE and the like in a sub-query */
 	SQL_HAS_SKIP_LOCKED = 32, /* with SKIP LOCKED: rows by chance */
 	SQL_HAS_DEFAULT = 64,     /* the word DEFAULT, alone or in DEFAULT(x) */
+	SQL_HAS_AGGREGATE = 256,  /* count(), sum(), ...; not in a sub-query */
 	SQL_HAS_COLUMN = 128,     /* refers to a column or another bare name */
 };
 
@@ -227,7 +228,8 @@ struct sql_lock {
 	size_t n_of;
 };
 
-/* A condition `column = value` that holds for every row of the result. */
+/* A condition `column = value` that holds for every row of the result. With
+ * several tables the qualifier says whose column it is. */
 struct sql_equal {
 	struct sql_column column;
 	struct sql_expr value; /* never SQL_EXPR or SQL_DEFAULT */
@@ -334,8 +336,8 @@ struct sql_statement {
 	struct sql_span select_list;
 	struct sql_lock *locks;
 	size_t n_locks;
-	/* One table, no join, DISTINCT, GROUP BY, HAVING, window or set
-	 * operation: each result row is one row of the target. */
+	/* One table, no join, DISTINCT, aggregate, GROUP BY, HAVING, WINDOW or
+	 * set operation: each result row is one row of the target. */
 	bool one_table;
 };
 

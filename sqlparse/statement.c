@@ -115,7 +115,7 @@ static const struct starter {
 static const struct starter *find_starter(const struct parser *p)
 {
 	for (size_t i = 0; is_kind(p, T_WORD) && i < ARRAY_LEN(starters); i++) {
-		if (starters[i].word == peek(p)->word &&
+		if (starters[i].word == peek_token(p)->word &&
 		    (starters[i].dialects & (1u << p->dialect)))
 			return &starters[i];
 	}
@@ -134,23 +134,27 @@ static void judge_query(struct parser *p)
 	else if (st->n_locks > 0 || (p->flags & SQL_HAS_LOCK))
 		st->kind = SQL_SELECT_LOCK;
 	if (st->n_locks == 0 && st->kind == SQL_SELECT_LOCK)
-		refuse(p, "rows are locked inside a sub-query, where their "
-			  "global locks cannot be checked: lock them in the "
-			  "outermost SELECT");
+		parse_refuse(p,
+			     "rows are locked inside a sub-query, where their "
+			     "global locks cannot be checked: lock them in the "
+			     "outermost SELECT");
+	if (p->into == INTO_TABLE || p->into == INTO_FILE)
+		st->target = (struct sql_table){ 0 };
 	if (p->into == INTO_TABLE) {
 		st->kind = SQL_DDL;
-		refuse(p, ddl);
+		parse_refuse(p, ddl);
 	}
 	if (p->into == INTO_FILE) {
 		st->kind = SQL_BULK;
-		refuse(p, "a file cannot be called back: write it outside of "
-			  "the global transaction");
+		parse_refuse(
+			p, "a file cannot be called back: write it outside of "
+			   "the global transaction");
 	}
 }
 
 static bool select_statement(struct parser *p)
 {
-	if (!query(p, p->st))
+	if (!parse_query(p, p->st))
 		return false;
 	judge_query(p);
 	return true;
@@ -160,12 +164,13 @@ static bool select_statement(struct parser *p)
 static bool declare_statement(struct parser *p)
 {
 	while (!is_kind(p, T_END) && !is_word(p, W_FOR))
-		next(p);
+		take_token(p);
 	if (!expect_word(p, W_FOR) || !select_statement(p))
 		return false;
 	if (p->st->kind != SQL_READ)
-		refuse(p, "which rows a cursor locks is not known before they "
-			  "are fetched: use SELECT FOR UPDATE itself");
+		parse_refuse(
+			p, "which rows a cursor locks is not known before they "
+			   "are fetched: use SELECT FOR UPDATE itself");
 	return true;
 }
 
@@ -176,14 +181,14 @@ static bool options_analyze(struct parser *p)
 {
 	bool analyze = false;
 
-	for (; !is_kind(p, T_END) && !is_kind(p, T_RIGHT); next(p)) {
+	for (; !is_kind(p, T_END) && !is_kind(p, T_RIGHT); take_token(p)) {
 		if (!is_word(p, W_ANALYZE) && !is_word(p, W_ANALYSE))
 			continue;
 		analyze = !is_text_at(p, 1, "false") &&
 			  !is_text_at(p, 1, "off") && !is_text_at(p, 1, "0") &&
-			  ahead(p, 1)->kind != T_STRING;
+			  token_ahead(p, 1)->kind != T_STRING;
 		/* A quoted value is not worth a mistake. */
-		analyze |= ahead(p, 1)->kind == T_STRING;
+		analyze |= token_ahead(p, 1)->kind == T_STRING;
 	}
 	accept_kind(p, T_RIGHT);
 	return analyze;
@@ -192,12 +197,13 @@ static bool options_analyze(struct parser *p)
 /* The statement behind EXPLAIN ANALYZE runs: only a read may. */
 static bool explain_analyzed(struct parser *p)
 {
-	if (!enter(p) || !statement(p))
+	if (!nest_enter(p) || !parse_statement(p))
 		return false;
-	leave(p);
+	nest_leave(p);
 	if (p->st->kind != SQL_READ)
-		refuse(p, "EXPLAIN ANALYZE runs the statement: leave ANALYZE "
-			  "away");
+		parse_refuse(
+			p, "EXPLAIN ANALYZE runs the statement: leave ANALYZE "
+			   "away");
 	return true;
 }
 
@@ -212,11 +218,11 @@ static void explain_words(struct parser *p, bool *analyze)
 		if (is_word(p, W_ANALYZE) || is_word(p, W_ANALYSE))
 			*analyze = true;
 		else if (p->dialect == SQL_MYSQL && is_word(p, W_FORMAT) &&
-			 ahead(p, 1)->kind == T_OP)
+			 token_ahead(p, 1)->kind == T_OP)
 			p->pos += 2;
 		else if (!is_word(p, W_VERBOSE) && !is_word(p, W_EXTENDED))
 			return;
-		next(p);
+		take_token(p);
 	}
 }
 
@@ -224,7 +230,7 @@ bool explain_statement(struct parser *p)
 {
 	bool analyze = is_word(p, W_ANALYZE); /* MariaDB's ANALYZE UPDATE */
 
-	next(p);
+	take_token(p);
 	if (p->dialect != SQL_SQLITE)
 		explain_words(p, &analyze);
 	if (analyze)
@@ -247,7 +253,7 @@ static bool is_analyzed(const struct parser *p)
 static bool write_or_query(struct parser *p, bool *is)
 {
 	*is = true;
-	switch (peek(p)->kind == T_WORD ? peek(p)->word : W_NONE) {
+	switch (peek_token(p)->kind == T_WORD ? peek_token(p)->word : W_NONE) {
 	case W_INSERT:
 		return insert_statement(p);
 	case W_REPLACE:
@@ -284,12 +290,13 @@ static bool with_statement(struct parser *p)
 	p->st->with = span_of(p, from, p->pos);
 	if (is_word(p, W_MERGE) && p->dialect == SQL_POSTGRES) {
 		p->st->kind = SQL_MERGE;
-		refuse(p, merge);
+		parse_refuse(p, merge);
 		return skip_rest(p);
 	}
 	if (!write_or_query(p, &is))
 		return false;
-	return is || fail(p, "SELECT, INSERT, UPDATE or DELETE behind WITH");
+	return is ||
+	       parse_fail(p, "SELECT, INSERT, UPDATE or DELETE behind WITH");
 }
 
 static bool other(struct parser *p)
@@ -297,10 +304,10 @@ static bool other(struct parser *p)
 	const struct starter *s = find_starter(p);
 
 	if (!s)
-		return fail(p, "a statement that is known here");
+		return parse_fail(p, "a statement that is known here");
 	p->st->kind = s->kind;
 	if (s->reason)
-		refuse(p, s->reason);
+		parse_refuse(p, s->reason);
 	return skip_rest(p);
 }
 
@@ -316,7 +323,7 @@ static bool by_first_word(struct parser *p)
 		return false;
 	if (is)
 		return true;
-	switch (is_kind(p, T_WORD) ? peek(p)->word : W_NONE) {
+	switch (is_kind(p, T_WORD) ? peek_token(p)->word : W_NONE) {
 	case W_WITH:
 		return with_statement(p);
 	case W_EXPLAIN:
@@ -344,9 +351,9 @@ static bool by_first_word(struct parser *p)
 	return is_analyzed(p) ? explain_statement(p) : other(p);
 }
 
-bool statement(struct parser *p)
+bool parse_statement(struct parser *p)
 {
 	if (!by_first_word(p))
 		return false;
-	return is_kind(p, T_END) || fail(p, "the end of the statement");
+	return is_kind(p, T_END) || parse_fail(p, "the end of the statement");
 }

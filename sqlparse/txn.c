@@ -36,9 +36,9 @@ static bool options(struct parser *p)
 			p->st->txn.read_only = true;
 		if (!accept_kind(p, T_COMMA)) {
 			if (!is_kind(p, T_WORD) ||
-			    !is_one_of(peek(p)->word, known))
-				return fail(p, "a transaction's option");
-			next(p);
+			    !is_one_of(peek_token(p)->word, known))
+				return parse_fail(p, "a transaction's option");
+			take_token(p);
 		}
 	}
 	p->st->txn.options = span_of(p, from, p->pos);
@@ -55,8 +55,9 @@ static bool begin(struct parser *p)
 		accept_word(p, W_WORK);
 		if (is_kind(p, T_END))
 			return done(p, SQL_TXN_BEGIN);
-		return fail(p, "nothing behind BEGIN (blocks are only for "
-			       "stored procedures)");
+		return parse_fail(p,
+				  "nothing behind BEGIN (blocks are only for "
+				  "stored procedures)");
 	}
 	if (p->dialect == SQL_POSTGRES) {
 		accept_noise(p);
@@ -83,20 +84,22 @@ static bool chain(struct parser *p)
 			return false;
 		p->st->txn.chain = !no;
 		if (!no)
-			refuse(p, "AND CHAIN begins a transaction that nobody "
-				  "asked the agent for: use BEGIN");
+			parse_refuse(
+				p, "AND CHAIN begins a transaction that nobody "
+				   "asked the agent for: use BEGIN");
 	}
 	if (p->dialect == SQL_MYSQL && accept_words(p, W_NO, W_RELEASE))
 		return true;
 	if (p->dialect == SQL_MYSQL && accept_word(p, W_RELEASE))
-		refuse(p, "RELEASE closes the connection: leave it away");
+		parse_refuse(p, "RELEASE closes the connection: leave it away");
 	return true;
 }
 
 static bool prepared(struct parser *p)
 {
-	refuse(p, "a prepared transaction's end belongs to the coordinator: "
-		  "use XA mode");
+	parse_refuse(p,
+		     "a prepared transaction's end belongs to the coordinator: "
+		     "use XA mode");
 	skip_rest(p);
 	return done(p, SQL_TXN_PREPARE);
 }
@@ -104,7 +107,7 @@ static bool prepared(struct parser *p)
 static bool savepoint_name(struct parser *p, enum sql_txn_sort sort)
 {
 	if (!is_name(p, 0))
-		return fail(p, "a savepoint's name");
+		return parse_fail(p, "a savepoint's name");
 	return name_take(p, &p->st->txn.savepoint) && done(p, sort);
 }
 
@@ -130,7 +133,7 @@ static bool rollback(struct parser *p)
 static bool release(struct parser *p)
 {
 	if (!accept_word(p, W_SAVEPOINT) && p->dialect == SQL_MYSQL)
-		return fail(p, "SAVEPOINT");
+		return parse_fail(p, "SAVEPOINT");
 	return savepoint_name(p, SQL_TXN_RELEASE);
 }
 
@@ -151,11 +154,12 @@ static bool set_transaction(struct parser *p, size_t words, bool *is)
 		return true;
 	}
 	if (is_word_at(p, 1, W_GLOBAL))
-		refuse(p, "SET GLOBAL changes the server for everybody");
+		parse_refuse(p, "SET GLOBAL changes the server for everybody");
 	p->pos += words + 1;
 	if (p->dialect == SQL_POSTGRES && accept_word(p, W_SNAPSHOT)) {
-		refuse(p, "a snapshot of another transaction hides what this "
-			  "one must check");
+		parse_refuse(
+			p, "a snapshot of another transaction hides what this "
+			   "one must check");
 		accept_kind(p, T_STRING);
 		return done(p, sort);
 	}
@@ -167,9 +171,9 @@ bool txn_statement(struct parser *p, bool *is)
 	size_t words = 1;
 
 	*is = true;
-	switch (peek(p)->word) {
+	switch (peek_token(p)->word) {
 	case W_BEGIN:
-		next(p);
+		take_token(p);
 		return begin(p);
 	case W_START:
 		if (!is_word_at(p, 1, W_TRANSACTION) ||
@@ -180,24 +184,24 @@ bool txn_statement(struct parser *p, bool *is)
 	case W_END:
 		if (p->dialect == SQL_MYSQL)
 			break;
-		next(p);
+		take_token(p);
 		return commit(p);
 	case W_COMMIT:
-		next(p);
+		take_token(p);
 		return commit(p);
 	case W_ABORT:
 		if (p->dialect != SQL_POSTGRES)
 			break;
-		next(p);
+		take_token(p);
 		return rollback(p);
 	case W_ROLLBACK:
-		next(p);
+		take_token(p);
 		return rollback(p);
 	case W_SAVEPOINT:
-		next(p);
+		take_token(p);
 		return savepoint_name(p, SQL_TXN_SAVEPOINT);
 	case W_RELEASE:
-		next(p);
+		take_token(p);
 		return release(p);
 	case W_PREPARE:
 		if (!is_word_at(p, 1, W_TRANSACTION))
@@ -206,8 +210,9 @@ bool txn_statement(struct parser *p, bool *is)
 	case W_XA:
 		if (p->dialect != SQL_MYSQL)
 			break;
-		refuse(p, "XA statements belong to the coordinator: use XA "
-			  "mode");
+		parse_refuse(p,
+			     "XA statements belong to the coordinator: use XA "
+			     "mode");
 		skip_rest(p);
 		return done(p, SQL_TXN_XA);
 	case W_SET:

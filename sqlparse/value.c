@@ -247,7 +247,7 @@ static bool add_equal(struct parser *p, struct range column, struct range value,
 		return true;
 	if (!read_column(p, column, &e.column))
 		return false;
-	items = grow(p, p->st->equals, p->st->n_equals, sizeof *items);
+	items = list_room(p, p->st->equals, p->st->n_equals, sizeof *items);
 	if (!items)
 		return false;
 	p->st->equals = items;
@@ -310,9 +310,9 @@ static bool conditions(struct parser *p, struct range r)
 		} else {
 			struct range in = { one.from + 1, one.to - 1 };
 
-			if (!enter(p) || !conditions(p, in))
+			if (!nest_enter(p) || !conditions(p, in))
 				return false;
-			leave(p);
+			nest_leave(p);
 		}
 		r.from = one.to + 1;
 	}

@@ -49,6 +49,19 @@ static void put_flags(struct buf *b, unsigned flags)
 	}
 }
 
+/* Control characters as <number>. */
+static void put_string(struct buf *b, struct bytes text)
+{
+	buf_put_char(b, '\'');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < ' ')
+			buf_printf(b, "<%u>", text.data[i]);
+		else
+			buf_put_u8(b, text.data[i]);
+	}
+	buf_put_char(b, '\'');
+}
+
 /* A value: a literal by its meaning, everything else by its text. */
 static void put_value(struct buf *b, const struct sql_script *s,
 		      const struct sql_statement *st, const struct sql_expr *e)
@@ -62,9 +75,7 @@ static void put_value(struct buf *b, const struct sql_script *s,
 		buf_put(b, e->text);
 		break;
 	case SQL_STRING:
-		buf_put_text(b, "'");
-		buf_put(b, e->text);
-		buf_put_text(b, "'");
+		put_string(b, e->text);
 		break;
 	case SQL_BYTES:
 		buf_put_text(b, "x");
@@ -135,6 +146,15 @@ static void put_assigns(struct buf *b, const struct sql_script *s,
 	}
 }
 
+static void put_suffix(struct buf *b, const struct sql_script *s,
+		       const char *sign, struct sql_span span)
+{
+	if (span.len == 0)
+		return;
+	buf_put_text(b, sign);
+	buf_put(b, sql_text(s, span));
+}
+
 /* schema.name=alias, with what is special about it */
 static void put_table(struct buf *b, const struct sql_script *s,
 		      const struct sql_table *t)
@@ -154,8 +174,8 @@ static void put_table(struct buf *b, const struct sql_script *s,
 	}
 	buf_put_text(b, t->only ? "/only" : "");
 	buf_put_text(b, t->star ? "/star" : "");
-	put_span(b, s, "/partition", t->partition);
-	put_span(b, s, "/index", t->index);
+	put_suffix(b, s, "/", t->partition);
+	put_suffix(b, s, "/", t->index);
 }
 
 static void put_upsert(struct buf *b, const struct sql_script *s,

@@ -37,6 +37,11 @@
  * then deleted ones inserted; each group from the last row to the first. Rows
  * that an item left as they were cost nothing.
  *
+ * A row that one statement moved past a unique key of another one is undone in
+ * the reverse order of the image. If that order was not the statement's, the
+ * database may refuse a write; then nothing is undone and nothing is lost.
+ * PostgreSQL: SET CONSTRAINTS ALL DEFERRED spares deferrable keys from that.
+ *
  * Everything is checked before the first write is handed out.
  *
  * Tables may have changed since. A new column is fine: it is not compared, an
@@ -74,7 +79,8 @@ size_t plan_rows(const struct plan *p);
  * The next read: up to `keys` rows of one table by key, locked (FOR UPDATE)
  * where the dialect can; SQLite must be in a transaction begun IMMEDIATE. Fewer
  * if the database's limit on parameters wants it. The result's columns
- * are those of the record's snapshot of the table, *table, in its order.
+ * are those of the record's snapshot of the table, *table, in its order;
+ * their classes say what to call values that a driver cannot tell.
  * E_NOTFOUND: that was all. E_NOMEM. E_STATE: the last read is not done.
  */
 MUST_CHECK int plan_next_read(struct plan *p, size_t keys,
@@ -111,7 +117,8 @@ void plan_read_done(struct plan *p);
 MUST_CHECK int plan_resolve(struct plan *p, struct bytes json, struct buf *why);
 
 /*
- * Whether it may be undone. Call it once all is read, else E_STATE.
+ * Whether it may be undone. Once all is read and until it says OK,
+ * else E_STATE.
  *
  * OK       yes; plan_next_write() hands out statements
  * E_DIRTY  no; *difference (JSON, for operators) has gained

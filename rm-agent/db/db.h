@@ -179,6 +179,9 @@ struct db_result {
 	struct value *values; /* row by row: [row * n_columns + column] */
 	size_t n_rows;
 	uint64_t affected;       /* rows, as the database counts them */
+	/* Rows that the condition met: MySQL does not count those that an
+	 * UPDATE left as they were. Elsewhere the same as .affected. */
+	uint64_t matched;
 	uint64_t last_insert_id; /* MySQL, SQLite; else 0 */
 	unsigned warnings;       /* MySQL */
 	char tag[64];            /* PostgreSQL's command tag, else "" */

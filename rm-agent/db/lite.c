@@ -241,6 +241,7 @@ static int run(struct lite_db *l, sqlite3_stmt *s, const struct db_stmt *stmt,
 		out->affected = sqlite3_stmt_readonly(s)
 					? out->n_rows
 					: (uint64_t)sqlite3_changes64(l->conn);
+		out->matched = out->affected;
 		out->last_insert_id =
 			(uint64_t)sqlite3_last_insert_rowid(l->conn);
 		if (describe(s, arena, out) != OK)

@@ -311,6 +311,20 @@ static int fetch_rows(struct my_db *m, MYSQL_STMT *stmt, const MYSQL_FIELD *f,
 	return rc;
 }
 
+/* From "Rows matched: 3  Changed: 2  Warnings: 0", if the server said so. */
+static uint64_t matched_rows(MYSQL *conn, uint64_t affected)
+{
+	static const char words[] = "Rows matched: ";
+	const char *info = mysql_info(conn);
+	uint64_t n = 0;
+
+	if (!info || strncmp(info, words, sizeof(words) - 1) != 0)
+		return affected;
+	for (info += sizeof(words) - 1; *info >= '0' && *info <= '9'; info++)
+		n = n * 10 + (uint64_t)(*info - '0');
+	return n;
+}
+
 static int fetch(struct my_db *m, MYSQL_STMT *stmt, struct arena *arena,
 		 struct db_result *out)
 {
@@ -323,6 +337,8 @@ static int fetch(struct my_db *m, MYSQL_STMT *stmt, struct arena *arena,
 		rc = fetch_rows(m, stmt, mysql_fetch_fields(meta),
 				mysql_num_fields(meta), arena, out);
 	out->affected = meta ? out->n_rows : mysql_stmt_affected_rows(stmt);
+	out->matched =
+		meta ? out->affected : matched_rows(m->conn, out->affected);
 	if (meta)
 		mysql_free_result(meta);
 	(void)mysql_stmt_free_result(stmt);

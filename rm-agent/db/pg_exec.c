@@ -124,6 +124,7 @@ static int copy_result(struct pg_db *p, PGresult *r, struct arena *arena,
 		return driver_nomem(&p->db);
 	memcpy(out->tag, tag, len);
 	out->affected = strtoull(PQcmdTuples(r), NULL, 10);
+	out->matched = out->affected;
 	rc = copy_columns(p, r, arena, out);
 	for (int i = 0; i < PQntuples(r) && rc == OK; i++)
 		rc = copy_row(p, r, i, arena,

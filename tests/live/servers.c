@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ int servers_start(struct servers *s, int which)
 	int fds[2];
 
 	*s = (struct servers){ .dir = "/tmp/treaty-live-XXXXXX" };
-	if (!mkdtemp(s->dir) || pipe(fds) != 0) {
+	/* The servers run as users of their own and must get through. */
+	if (!mkdtemp(s->dir) || chmod(s->dir, 0711) != 0 || pipe(fds) != 0) {
 		perror("servers");
 		return -1;
 	}

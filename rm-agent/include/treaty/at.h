@@ -133,6 +133,9 @@ struct treaty_at_options {
 	const char *dsn;
 	const char *undo_table;    /* NULL: "undo_log" */
 	bool no_create_undo_table; /* else it is created if it is missing */
+	/* Undo rows of committed branches are deleted by the second phase
+	 * itself, not by a thread. For programs whose handle has no threads. */
+	bool no_thread;
 	/* Also outside a global transaction, rows that a global transaction
 	 * holds are not written or locked: wait, then TREATY_E_CONFLICT. */
 	bool respect_global_locks;

@@ -1,0 +1,269 @@
+#include "rm-agent/at/resource_impl.h"
+
+#include <time.h>
+
+/*
+ * Undo rows that nobody needs any more: of committed branches (soon, many in
+ * one statement), defence rows by age, and what a crash has left behind. A
+ * row that is not known to be committed is never deleted.
+ */
+
+#define FLUSH_MS      50
+#define PURGE_MS      (10 * 60 * 1000)
+#define LEFT_OVER_S   60 /* a younger row may belong to a running phase two */
+#define LEFT_OVER_MAX 500
+
+int keeper_add(struct at_resource *r, const char *xid, uint64_t branch)
+{
+	struct committed *c;
+	int rc = OK;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->n_queue == QUEUE_MAX) {
+		rc = E_LIMIT;
+	} else {
+		c = &r->queue[r->n_queue++];
+		memset(c, 0, sizeof *c);
+		memcpy(c->xid, xid, strnlen(xid, XID_LEN_MAX));
+		c->branch = branch;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return rc;
+}
+
+/* ---- deleting ---- */
+
+static struct value number(struct arena *arena, uint64_t n)
+{
+	struct buf b;
+
+	buf_init(&b, &arena->as_mem);
+	buf_printf(&b, "%llu", (unsigned long long)n);
+	return (struct value){ VALUE_INT, buf_bytes(&b) };
+}
+
+static int delete_rows(struct at_resource *r, struct db *db,
+		       const struct committed *rows, size_t n)
+{
+	struct value *v;
+	struct db_result result;
+	struct db_stmt stmt = { .n_params = 2 * n };
+	struct arena arena;
+	struct buf sql;
+	int rc = E_NOMEM;
+
+	arena_init(&arena, &mem_heap, 0);
+	v = arena_array(&arena, 2 * n, sizeof *v);
+	for (size_t i = 0; v && i < n; i++) {
+		v[2 * i] = (struct value){ VALUE_TEXT, bytes_of(rows[i].xid) };
+		v[2 * i + 1] = number(&arena, rows[i].branch);
+	}
+	buf_init(&sql, &arena.as_mem);
+	undo_log_put_delete(&sql, &r->log, n);
+	if (v && buf_error(&sql) == OK) {
+		stmt.sql = buf_bytes(&sql);
+		stmt.params = v;
+		rc = db_exec(db, &stmt, &arena, &result);
+	}
+	arena_fini(&arena);
+	return rc;
+}
+
+static size_t batch(struct at_resource *r)
+{
+	size_t n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->n_queue < UNDO_LOG_DELETE_MAX ? r->n_queue : UNDO_LOG_DELETE_MAX;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+/* Only one thread takes from the front, so what batch() saw stays there; the
+ * array never moves. */
+static void drop_batch(struct at_resource *r, size_t n)
+{
+	pthread_mutex_lock(&r->lock);
+	memmove(r->queue, r->queue + n, (r->n_queue - n) * sizeof *r->queue);
+	r->n_queue -= n;
+	r->deleted += n;
+	pthread_mutex_unlock(&r->lock);
+}
+
+int at_resource_flush(struct at_resource *r)
+{
+	struct db_error error;
+	struct db *db;
+	size_t n;
+	int rc = OK;
+
+	if (batch(r) == 0)
+		return OK;
+	db = resource_take(r, &error, &rc);
+	if (!db)
+		return rc;
+	pthread_mutex_lock(&r->flushing);
+	while (rc == OK && (n = batch(r)) > 0) {
+		rc = delete_rows(r, db, r->queue, n);
+		if (rc == OK)
+			drop_batch(r, n);
+	}
+	pthread_mutex_unlock(&r->flushing);
+	resource_give(r, db);
+	return rc;
+}
+
+/* ---- purge ---- */
+
+static int purge_defence(struct at_resource *r, struct db *db,
+			 struct arena *arena)
+{
+	struct value v[2] = { number(arena,
+				     (uint64_t)r->opt.undo_keep_days * 86400),
+			      number(arena, 1000) };
+	struct db_stmt stmt = { .sql = bytes_of(r->sql.text[UNDO_LOG_PURGE]),
+				.params = v,
+				.n_params = 2 };
+	struct db_result result;
+	int rc;
+
+	do {
+		rc = db_exec(db, &stmt, arena, &result);
+	} while (rc == OK && result.affected >= 1000);
+	return rc;
+}
+
+static bool is_committed(const struct at_resource *r, const char *xid)
+{
+	int status = 0;
+
+	if (r->link.status(r->link.ctx, xid, &status) != OK)
+		return false;
+	return status == GTX_COMMITTED || status == GTX_COMMITTING ||
+	       status == GTX_ASYNC_COMMITTING || status == GTX_COMMIT_RETRYING;
+}
+
+static int purge_left_over(struct at_resource *r, struct db *db,
+			   struct arena *arena)
+{
+	struct value v[2] = { number(arena, LEFT_OVER_S),
+			      number(arena, LEFT_OVER_MAX) };
+	struct db_stmt stmt = { .sql = bytes_of(r->sql.text[UNDO_LOG_LIST_OLD]),
+				.params = v,
+				.n_params = 2 };
+	struct db_result result;
+	int rc = db_exec(db, &stmt, arena, &result);
+
+	for (size_t i = 0; rc == OK && i < result.n_rows; i++) {
+		struct bytes xid = db_value(&result, i, 0).data;
+		struct bytes branch = db_value(&result, i, 1).data;
+		struct committed c = { .branch = 0 };
+
+		if (xid.len > XID_LEN_MAX)
+			continue;
+		memcpy(c.xid, xid.data, xid.len);
+		for (size_t k = 0; k < branch.len; k++)
+			c.branch = c.branch * 10 + branch.data[k] - '0';
+		if (is_committed(r, c.xid))
+			rc = delete_rows(r, db, &c, 1);
+	}
+	return rc;
+}
+
+int keeper_purge(struct at_resource *r)
+{
+	struct db_error error;
+	struct arena arena;
+	int rc = OK;
+	struct db *db = resource_take(r, &error, &rc);
+
+	if (!db)
+		return rc;
+	arena_init(&arena, &mem_heap, 0);
+	rc = purge_defence(r, db, &arena);
+	if (rc == OK)
+		rc = purge_left_over(r, db, &arena);
+	arena_fini(&arena);
+	resource_give(r, db);
+	return rc;
+}
+
+/* ---- the thread ---- */
+
+static void nap(struct at_resource *r, uint64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&r->lock);
+	if (!r->stopping)
+		pthread_cond_timedwait(&r->changed, &r->lock, &t);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static bool stopping(struct at_resource *r)
+{
+	bool yes;
+
+	pthread_mutex_lock(&r->lock);
+	yes = r->stopping;
+	pthread_mutex_unlock(&r->lock);
+	return yes;
+}
+
+static void *keep(void *arg)
+{
+	struct at_resource *r = arg;
+	uint64_t pause_ms = FLUSH_MS, since_purge_ms = PURGE_MS;
+
+	while (!stopping(r)) {
+		int rc = at_resource_flush(r);
+
+		if (rc == OK && since_purge_ms >= PURGE_MS) {
+			rc = keeper_purge(r);
+			since_purge_ms = 0;
+		}
+		if (rc == OK)
+			pause_ms = FLUSH_MS;
+		else if (pause_ms < 5000)
+			pause_ms *= 2;
+		if (rc != OK)
+			LOG_WARN("deleting undo rows failed, is tried again",
+				 LOG_S("resource", r->id),
+				 LOG_S("error", err_name(rc)));
+		nap(r, pause_ms);
+		since_purge_ms += pause_ms;
+	}
+	return NULL;
+}
+
+int keeper_start(struct at_resource *r)
+{
+	if (r->opt.no_thread)
+		return OK;
+	if (pthread_create(&r->thread, NULL, keep, r) != 0)
+		return E_IO;
+	r->has_thread = true;
+	return OK;
+}
+
+void keeper_stop(struct at_resource *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (r->has_thread)
+		pthread_join(r->thread, NULL);
+	r->has_thread = false;
+	if (at_resource_flush(r) != OK)
+		LOG_WARN("undo rows of committed branches are left for the "
+			 "next start",
+			 LOG_S("resource", r->id));
+}

@@ -31,7 +31,7 @@ static int check(void *ctx, struct treaty_tx *tx)
 	return tx->status == GTX_BEGIN ? OK : E_STATE;
 }
 
-static struct desk_lock *holder_of(struct desk *d, struct bytes key)
+static struct at_desk_lock *holder_of(struct at_desk *d, struct bytes key)
 {
 	for (size_t i = 0; i < d->n_locks; i++)
 		if (bytes_equal(d->locks[i].key, key))
@@ -39,7 +39,7 @@ static struct desk_lock *holder_of(struct desk *d, struct bytes key)
 	return NULL;
 }
 
-static void tell(struct desk *d, const struct desk_lock *l,
+static void tell(struct at_desk *d, const struct at_desk_lock *l,
 		 struct agent_conflict *c)
 {
 	*c = (struct agent_conflict){ .holder_age_ms = 1 };
@@ -52,11 +52,11 @@ static void tell(struct desk *d, const struct desk_lock *l,
 	}
 }
 
-static const struct desk_lock *in_the_way(struct desk *d, uint64_t who,
-					  const struct bytes *keys, size_t n)
+static const struct at_desk_lock *in_the_way(struct at_desk *d, uint64_t who,
+					     const struct bytes *keys, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct desk_lock *l = holder_of(d, keys[i]);
+		const struct at_desk_lock *l = holder_of(d, keys[i]);
 
 		if (l && l->serial != who)
 			return l;
@@ -64,10 +64,10 @@ static const struct desk_lock *in_the_way(struct desk *d, uint64_t who,
 	return NULL;
 }
 
-static int wait_for(struct desk *d, uint64_t who, const struct bytes *keys,
+static int wait_for(struct at_desk *d, uint64_t who, const struct bytes *keys,
 		    size_t n, uint64_t wait_ms, struct agent_conflict *c)
 {
-	const struct desk_lock *l;
+	const struct at_desk_lock *l;
 
 	for (uint64_t waited = 0;; waited++) {
 		l = in_the_way(d, who, keys, n);
@@ -82,20 +82,20 @@ static int wait_for(struct desk *d, uint64_t who, const struct bytes *keys,
 	}
 }
 
-static void add_branch(struct desk *d, struct treaty_tx *tx,
+static void add_branch(struct at_desk *d, struct treaty_tx *tx,
 		       const struct agent_branch *b, uint64_t *id)
 {
-	struct desk_branch *branch = &d->branches[d->n_branches++];
+	struct at_desk_branch *branch = &d->branches[d->n_branches++];
 
-	REQUIRE(d->n_branches <= DESK_BRANCHES);
-	*branch = (struct desk_branch){ .id = ++d->next_number,
-					.serial = tx->serial };
+	REQUIRE(d->n_branches <= AT_DESK_BRANCHES);
+	*branch = (struct at_desk_branch){ .id = ++d->next_number,
+					   .serial = tx->serial };
 	memcpy(branch->resource, b->resource.data, b->resource.len);
 	for (size_t i = 0; i < b->n_lock_keys; i++) {
 		if (holder_of(d, b->lock_keys[i]))
 			continue;
-		REQUIRE(d->n_locks < DESK_LOCKS);
-		d->locks[d->n_locks++] = (struct desk_lock){
+		REQUIRE(d->n_locks < AT_DESK_LOCKS);
+		d->locks[d->n_locks++] = (struct at_desk_lock){
 			tx->serial,
 			branch->id,
 			{ (uint8_t *)mem_text(&mem_heap, b->lock_keys[i]),
@@ -108,7 +108,7 @@ static void add_branch(struct desk *d, struct treaty_tx *tx,
 static int enlist(void *ctx, struct treaty_tx *tx, const struct agent_branch *b,
 		  uint64_t *id, struct agent_conflict *c)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 	int rc;
 
 	c->holder[0] = '\0';
@@ -129,10 +129,10 @@ static int enlist(void *ctx, struct treaty_tx *tx, const struct agent_branch *b,
 	return rc;
 }
 
-static void release(struct desk *d, uint64_t who, uint64_t branch)
+static void release(struct at_desk *d, uint64_t who, uint64_t branch)
 {
 	for (size_t i = 0; i < d->n_locks;) {
-		struct desk_lock *l = &d->locks[i];
+		struct at_desk_lock *l = &d->locks[i];
 
 		if (l->serial != who || (branch && l->branch != branch)) {
 			i++;
@@ -145,7 +145,7 @@ static void release(struct desk *d, uint64_t who, uint64_t branch)
 
 static void failed(void *ctx, struct treaty_tx *tx, uint64_t id)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 
 	pthread_mutex_lock(&d->lock);
 	for (size_t i = 0; i < d->n_branches; i++)
@@ -159,7 +159,7 @@ static int lock_check(void *ctx, struct treaty_tx *tx, struct bytes resource,
 		      const struct bytes *keys, size_t n, uint64_t wait_ms,
 		      struct agent_conflict *c)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 	int rc;
 
 	(void)resource;
@@ -173,7 +173,7 @@ static int lock_check(void *ctx, struct treaty_tx *tx, struct bytes resource,
 
 static int status(void *ctx, const char *id, int *out)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 
 	for (size_t i = 0; i < d->n_txs; i++)
 		if (strcmp(d->txs[i].xid, id) == 0) {
@@ -186,10 +186,10 @@ static int status(void *ctx, const char *id, int *out)
 static int offer(void *ctx, struct bytes resource,
 		 const struct agent_handler *handler, void *handler_ctx)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 	size_t n = d->n_offers++;
 
-	REQUIRE(n < DESK_OFFERS && resource.len < 512);
+	REQUIRE(n < AT_DESK_OFFERS && resource.len < 512);
 	memset(&d->offers[n], 0, sizeof d->offers[n]);
 	memcpy(d->offers[n].resource, resource.data, resource.len);
 	d->offers[n].handler = *handler;
@@ -199,7 +199,7 @@ static int offer(void *ctx, struct bytes resource,
 
 static void *offered(void *ctx, struct bytes resource)
 {
-	struct desk *d = ctx;
+	struct at_desk *d = ctx;
 
 	for (size_t i = 0; i < d->n_offers; i++)
 		if (bytes_equal(bytes_of(d->offers[i].resource), resource))
@@ -207,7 +207,7 @@ static void *offered(void *ctx, struct bytes resource)
 	return NULL;
 }
 
-struct at_link desk_link(struct desk *d)
+struct at_link at_desk_link(struct at_desk *d)
 {
 	return (struct at_link){ .ctx = d,
 				 .current = current,
@@ -224,39 +224,39 @@ struct at_link desk_link(struct desk *d)
 
 /* ---- the coordinator's side ---- */
 
-void desk_init(struct desk *d)
+void at_desk_init(struct at_desk *d)
 {
 	memset(d, 0, sizeof *d);
 	pthread_mutex_init(&d->lock, NULL);
 	d->next_number = 1000;
 }
 
-void desk_withdraw(struct desk *d)
+void at_desk_withdraw(struct at_desk *d)
 {
 	for (size_t i = 0; i < d->n_offers; i++)
 		d->offers[i].handler.free(d->offers[i].ctx);
 	d->n_offers = 0;
 }
 
-void desk_fini(struct desk *d)
+void at_desk_fini(struct at_desk *d)
 {
-	desk_withdraw(d);
+	at_desk_withdraw(d);
 	while (d->n_locks)
 		free((void *)(uintptr_t)d->locks[--d->n_locks].key.data);
 	pthread_mutex_destroy(&d->lock);
 	bound = NULL;
 }
 
-struct treaty_tx *desk_begin(struct desk *d)
+struct treaty_tx *at_desk_begin(struct at_desk *d)
 {
 	struct treaty_tx *tx;
 	struct buf b;
 
 	pthread_mutex_lock(&d->lock);
 	/* Round and round: tests hold on to a few only. */
-	tx = &d->txs[d->next_number % DESK_TXS];
-	if (d->n_txs < DESK_TXS)
-		d->n_txs = DESK_TXS;
+	tx = &d->txs[d->next_number % AT_DESK_TXS];
+	if (d->n_txs < AT_DESK_TXS)
+		d->n_txs = AT_DESK_TXS;
 	memset(tx, 0, sizeof *tx);
 	tx->serial = ++d->next_number;
 	buf_init(&b, &mem_heap);
@@ -269,7 +269,7 @@ struct treaty_tx *desk_begin(struct desk *d)
 	return tx;
 }
 
-void desk_bind(struct treaty_tx *tx)
+void at_desk_bind(struct treaty_tx *tx)
 {
 	bound = tx;
 }
@@ -283,8 +283,8 @@ static void keep_text(char *to, size_t room, const struct buf *b)
 	to[len] = '\0';
 }
 
-static bool run_branch(struct desk *d, struct treaty_tx *tx,
-		       struct desk_branch *b, enum agent_command_type type,
+static bool run_branch(struct at_desk *d, struct treaty_tx *tx,
+		       struct at_desk_branch *b, enum agent_command_type type,
 		       enum agent_resolution resolution, const char *values)
 {
 	bool commit = type == AGENT_COMMIT;
@@ -313,14 +313,14 @@ static bool run_branch(struct desk *d, struct treaty_tx *tx,
 	return r.status == BRANCH_COMMITTED || r.status == BRANCH_ROLLBACKED;
 }
 
-unsigned desk_again(struct desk *d, struct treaty_tx *tx,
-		    enum agent_resolution resolution, const char *values)
+unsigned at_desk_again(struct at_desk *d, struct treaty_tx *tx,
+		       enum agent_resolution resolution, const char *values)
 {
 	bool commit = tx->status == GTX_COMMITTED;
 	unsigned left = 0;
 
 	for (size_t i = d->n_branches; i > 0; i--) {
-		struct desk_branch *b = &d->branches[i - 1];
+		struct at_desk_branch *b = &d->branches[i - 1];
 
 		if (b->serial != tx->serial || b->done)
 			continue;
@@ -337,7 +337,7 @@ unsigned desk_again(struct desk *d, struct treaty_tx *tx,
 	return left;
 }
 
-static unsigned decide(struct desk *d, struct treaty_tx *tx, int to)
+static unsigned decide(struct at_desk *d, struct treaty_tx *tx, int to)
 {
 	unsigned left;
 
@@ -348,7 +348,7 @@ static unsigned decide(struct desk *d, struct treaty_tx *tx, int to)
 	pthread_mutex_unlock(&d->lock);
 	if (bound == tx)
 		bound = NULL;
-	left = desk_again(d, tx, AGENT_RESOLVE_NONE, NULL);
+	left = at_desk_again(d, tx, AGENT_RESOLVE_NONE, NULL);
 	if (left == 0) {
 		size_t n = 0;
 
@@ -360,12 +360,12 @@ static unsigned decide(struct desk *d, struct treaty_tx *tx, int to)
 	return left;
 }
 
-unsigned desk_commit(struct desk *d, struct treaty_tx *tx)
+unsigned at_desk_commit(struct at_desk *d, struct treaty_tx *tx)
 {
 	return decide(d, tx, GTX_COMMITTED);
 }
 
-unsigned desk_rollback(struct desk *d, struct treaty_tx *tx)
+unsigned at_desk_rollback(struct at_desk *d, struct treaty_tx *tx)
 {
 	return decide(d, tx, GTX_ROLLBACKED);
 }

@@ -12,10 +12,10 @@
 
 #include <pthread.h>
 
-#define DESK_TXS      64
-#define DESK_BRANCHES 512
-#define DESK_LOCKS    4096
-#define DESK_OFFERS   16
+#define AT_DESK_TXS      64
+#define AT_DESK_BRANCHES 512
+#define AT_DESK_LOCKS    4096
+#define AT_DESK_OFFERS   16
 
 struct treaty_tx {
 	char xid[XID_LEN_MAX + 1];
@@ -23,30 +23,30 @@ struct treaty_tx {
 	int status;
 };
 
-struct desk_branch {
+struct at_desk_branch {
 	uint64_t id, serial;
 	char resource[512];
 	bool done, failed;
 };
 
-struct desk_lock {
+struct at_desk_lock {
 	uint64_t serial, branch;
 	struct bytes key;
 };
 
-struct desk {
+struct at_desk {
 	pthread_mutex_t lock;
-	struct treaty_tx txs[DESK_TXS];
+	struct treaty_tx txs[AT_DESK_TXS];
 	size_t n_txs;
-	struct desk_branch branches[DESK_BRANCHES];
+	struct at_desk_branch branches[AT_DESK_BRANCHES];
 	size_t n_branches;
-	struct desk_lock locks[DESK_LOCKS];
+	struct at_desk_lock locks[AT_DESK_LOCKS];
 	size_t n_locks;
 	struct {
 		char resource[512];
 		struct agent_handler handler;
 		void *ctx;
-	} offers[DESK_OFFERS];
+	} offers[AT_DESK_OFFERS];
 	size_t n_offers;
 	uint64_t next_number;
 	unsigned checks;   /* lock checks asked for */
@@ -60,24 +60,24 @@ struct desk {
 	char detail[8192];
 };
 
-void desk_init(struct desk *d);
+void at_desk_init(struct at_desk *d);
 /* Frees locks and what was offered. */
-void desk_fini(struct desk *d);
-struct at_link desk_link(struct desk *d);
+void at_desk_fini(struct at_desk *d);
+struct at_link at_desk_link(struct at_desk *d);
 
 /* Begin and bind to this thread; owned by the desk. */
-struct treaty_tx *desk_begin(struct desk *d);
+struct treaty_tx *at_desk_begin(struct at_desk *d);
 /* NULL: nothing. */
-void desk_bind(struct treaty_tx *tx);
+void at_desk_bind(struct treaty_tx *tx);
 
 /* Decide, give the locks up, run phase two of each branch, newest first for
  * rollback. Returns how many branches are not done. Unbinds the thread. */
-unsigned desk_commit(struct desk *d, struct treaty_tx *tx);
-unsigned desk_rollback(struct desk *d, struct treaty_tx *tx);
+unsigned at_desk_commit(struct at_desk *d, struct treaty_tx *tx);
+unsigned at_desk_rollback(struct at_desk *d, struct treaty_tx *tx);
 /* Run phase two of what is not done again, with an operator's decision. */
-unsigned desk_again(struct desk *d, struct treaty_tx *tx,
-		    enum agent_resolution resolution, const char *values);
+unsigned at_desk_again(struct at_desk *d, struct treaty_tx *tx,
+		       enum agent_resolution resolution, const char *values);
 /* Forget who offered what, without freeing it twice: the process "restarts". */
-void desk_withdraw(struct desk *d);
+void at_desk_withdraw(struct at_desk *d);
 
 #endif

@@ -185,10 +185,10 @@ static const char contents[] =
 static void check_rollback(struct at_world *w, const struct sample *s)
 {
 	char *before = world_look(w, contents), *after;
-	struct treaty_tx *tx = desk_begin(&w->desk);
+	struct treaty_tx *tx = at_desk_begin(&w->desk);
 
 	world_exec(w, s->sql, s->expected);
-	if (desk_rollback(&w->desk, tx) != 0)
+	if (at_desk_rollback(&w->desk, tx) != 0)
 		fail_msg("%s\n  not undone: %s %s", s->sql, w->desk.error,
 			 w->desk.detail);
 	after = world_look(w, contents);
@@ -212,9 +212,9 @@ static void check_commit(struct at_world *w, const struct kind *k,
 	world_sql(w, s->sql);
 	plain = world_look(w, contents);
 	world_sql(w, k->reset);
-	tx = desk_begin(&w->desk);
+	tx = at_desk_begin(&w->desk);
 	world_exec(w, s->sql, OK);
-	assert_int_equal(desk_commit(&w->desk, tx), 0);
+	assert_int_equal(at_desk_commit(&w->desk, tx), 0);
 	protected = world_look(w, contents);
 	if (strcmp(plain, protected) != 0)
 		fail_msg("%s\n  past Treaty:\n%s  through it:\n%s", s->sql,

@@ -73,10 +73,10 @@ static struct db *borrow_sqlite(struct at_world *w)
 	return db;
 }
 
-static void open_hand(struct at_world *w, struct desk *desk,
+static void open_hand(struct at_world *w, struct at_desk *desk,
 		      const struct treaty_at_options *options)
 {
-	struct at_link link = desk_link(desk);
+	struct at_link link = at_desk_link(desk);
 
 	w->dialect = db_dialect(w->eye);
 	if (w->dialect == DIALECT_POSTGRES)
@@ -105,7 +105,7 @@ void world_open(struct at_world *w, const char *dsn,
 		const struct treaty_at_options *options)
 {
 	memset(w, 0, sizeof *w);
-	desk_init(&w->desk);
+	at_desk_init(&w->desk);
 	REQUIRE(strlen(dsn) < sizeof w->dsn);
 	memcpy(w->dsn, dsn, strlen(dsn));
 	open_eye(w);
@@ -138,7 +138,7 @@ void world_close_second(struct at_world *w)
 void world_close(struct at_world *w)
 {
 	world_close_second(w);
-	desk_fini(&w->desk);
+	at_desk_fini(&w->desk);
 }
 
 static void run_one(struct at_world *w, struct bytes sql)

@@ -11,7 +11,7 @@
 #include "tests/live/servers.h"
 
 struct at_world {
-	struct desk desk;
+	struct at_desk desk;
 	enum dialect dialect;
 	char dsn[400];
 	struct db *eye;  /* reads and sets up, past Treaty */

@@ -103,7 +103,7 @@ int options_take(struct treaty_options *out, const struct treaty_options *given)
 	if (!out->address || !*out->address)
 		return agent_fail(E_INVALID,
 				  "treaty_open: option address is missing, "
-				  "e.g. tcp://127.0.0.1:7091");
+				  "e.g. tcp://127.0.0.1:7090");
 	if (!name_valid(out->application, 64))
 		return agent_fail(E_INVALID,
 				  "treaty_open: option application must be 1 "

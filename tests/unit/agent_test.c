@@ -1067,14 +1067,14 @@ static void test_options_that_make_no_sense_are_named(void **state)
 
 	(void)state;
 	treaty_options_init(&good, sizeof good);
-	good.address = "tcp://127.0.0.1:7091";
+	good.address = "tcp://127.0.0.1:7090";
 	good.application = "order";
 	o = good;
 	o.address = NULL;
 	assert_option_refused(o, "address");
 	o.address = "127.0.0.1:7091";
 	assert_option_refused(o, "tcp://host:port");
-	o.address = "tcp://127.0.0.1:7091,";
+	o.address = "tcp://127.0.0.1:7090,";
 	assert_option_refused(o, "tcp://host:port");
 	o.address = "tcp://127.0.0.1";
 	assert_option_refused(o, "tcp://host:port");
@@ -1104,7 +1104,7 @@ static void test_a_shorter_options_struct_of_an_older_header_works(void **state)
 	memset(&o, 0xee, sizeof o); /* what an older program never set */
 	treaty_options_init(&o, offsetof(struct treaty_options, heartbeat_ms));
 	assert_int_equal(o.heartbeat_ms, 0xeeeeeeeeu);
-	o.address = "tcp://127.0.0.1:7091";
+	o.address = "tcp://127.0.0.1:7090";
 	o.application = "order";
 	assert_int_equal(treaty_open(&t, &o), TREATY_OK);
 	assert_int_equal(treaty_close(t), TREATY_OK);

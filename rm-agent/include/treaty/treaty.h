@@ -8,7 +8,7 @@
  *
  *   struct treaty_options o;
  *   treaty_options_init(&o, sizeof o);
- *   o.address = "tcp://127.0.0.1:7091";
+ *   o.address = "tcp://127.0.0.1:7090";
  *   o.application = "order";
  *   treaty_open(&t, &o);
  *

@@ -135,7 +135,7 @@ static int load_tables(struct undoing *u, const struct table ***out)
 
 static int make_plan(struct undoing *u)
 {
-	const struct table **now;
+	const struct table **now = NULL;
 	struct buf why;
 	int rc = load_tables(u, &now);
 

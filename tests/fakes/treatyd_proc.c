@@ -142,10 +142,11 @@ static bool wait_ready(struct treatyd *d)
 	return false;
 }
 
-bool treatyd_start(struct treatyd *d, const char *flag, ...)
+bool treatyd_start(struct treatyd *d, ...)
 {
 	const char *flags[FLAGS_MAX + 5] = { "--data-dir", d->data };
 	char http[80], agents[80];
+	const char *flag;
 	size_t n = 2;
 	va_list args;
 
@@ -160,8 +161,8 @@ bool treatyd_start(struct treatyd *d, const char *flag, ...)
 	} else {
 		flags[n++] = "--port=0";
 	}
-	va_start(args, flag);
-	for (; flag && n < FLAGS_MAX; flag = va_arg(args, const char *))
+	va_start(args, d);
+	while (n < FLAGS_MAX && (flag = va_arg(args, const char *)))
 		flags[n++] = flag;
 	va_end(args);
 	flags[n] = NULL;

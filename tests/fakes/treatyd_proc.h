@@ -31,8 +31,7 @@ struct treatyd {
 
 /* Flags end with NULL. Returns when it is ready; true. False if it ended
  * instead: then *exit_code of treatyd_wait() and the log say why. */
-bool treatyd_start(struct treatyd *d, const char *flag, ...)
-	__attribute__((sentinel));
+bool treatyd_start(struct treatyd *d, ...) __attribute__((sentinel));
 void treatyd_kill(struct treatyd *d); /* SIGKILL, and wait for its end */
 /* SIGTERM, and wait for its end. Its exit code; -1 if a signal ended it. */
 int treatyd_stop(struct treatyd *d);

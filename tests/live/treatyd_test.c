@@ -623,7 +623,7 @@ static void test_an_open_address_must_be_wanted(void **state)
 
 	assert_true(treatyd_start(&f->d, "--agents-listen=tcp://0.0.0.0:0",
 				  "--allow-unauthenticated=yes", NULL));
-	assert_true(treatyd_said(&f->d, "agents are not authenticated"));
+	assert_true(treatyd_says(&f->d, "agents are not authenticated", 2000));
 }
 
 static void test_the_data_directory_is_private(void **state)

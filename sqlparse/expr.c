@@ -439,7 +439,7 @@ static enum after after_collate(struct parser *p)
 /* OVER w, OVER (...), FILTER (...), WITHIN GROUP (...) */
 static enum after after_call(struct parser *p)
 {
-	if (is_word(p, W_OVER) && is_name(p, 1)) {
+	if (is_word(p, W_OVER) && is_free_name(p, 1)) {
 		p->pos += 2;
 		return AFTER_MORE;
 	}
@@ -523,9 +523,13 @@ static enum after after_word(struct parser *p, size_t *units)
 	case W_WITHIN:
 		return after_call(p);
 	case W_OPERATOR:
+		if (p->dialect != SQL_POSTGRES)
+			return AFTER_END;
 		take_token(p);
 		return parse_group(p) ? AFTER_OPERAND : AFTER_FAILED;
 	case W_UESCAPE:
+		if (p->dialect != SQL_POSTGRES)
+			return AFTER_END;
 		take_token(p);
 		return AFTER_OPERAND;
 	default:

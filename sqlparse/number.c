@@ -33,21 +33,25 @@ static bool name_char(const struct lexer *l, size_t ahead)
 	return is_letter(c) || is_digit(c) || c == '$';
 }
 
-/* 0x1F, in MySQL 0b01 too (with small letters only). */
+/* 0x1F; MySQL's 0b01 and 0x are with small letters only, and PostgreSQL has
+ * 0o17 as well (from version 16 on; older ones refuse them all). */
 static bool lex_radix(struct lexer *l, uint8_t *kind)
 {
-	bool binary = l->dialect == SQL_MYSQL && look(l, 1) == 'b';
-	bool hex = look(l, 1) == 'x' ||
-		   (look(l, 1) == 'X' && l->dialect == SQL_SQLITE);
+	uint8_t c = look(l, 1), small = c | 0x20;
+	bool hex = l->dialect == SQL_MYSQL ? c == 'x' : small == 'x';
+	bool other = l->dialect == SQL_MYSQL
+			     ? c == 'b'
+			     : l->dialect == SQL_POSTGRES &&
+				       (small == 'b' || small == 'o');
 	size_t n = 2;
 
-	if (look(l, 0) != '0' || (!hex && !binary) ||
-	    l->dialect == SQL_POSTGRES)
+	if (look(l, 0) != '0' || (!hex && !other))
 		return false;
 	if (hex)
 		n += run(l, 2, true);
 	else
-		while (look(l, n) == '0' || look(l, n) == '1')
+		while (look(l, n) >= '0' &&
+		       look(l, n) <= (small == 'b' ? '1' : '7'))
 			n++;
 	if (n == 2 || name_char(l, n))
 		return false;

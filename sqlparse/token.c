@@ -23,23 +23,6 @@ static void skip_name(struct lexer *l)
 		l->at++;
 }
 
-/* SQLite's $a::b(c); the brackets hold no space. */
-static void skip_tcl(struct lexer *l)
-{
-	while (look(l, 0) == ':' && look(l, 1) == ':') {
-		l->at += 2;
-		skip_name(l);
-	}
-	if (look(l, 0) != '(')
-		return;
-	while (look(l, 0) && !is_space(look(l, 0)) && look(l, 0) != ')')
-		l->at++;
-	if (look(l, 0) == ')')
-		l->at++;
-	else
-		l->error = "a parameter's ( has no end";
-}
-
 static bool lex_digits_after(struct lexer *l)
 {
 	l->at++;
@@ -48,21 +31,36 @@ static bool lex_digits_after(struct lexer *l)
 	return true;
 }
 
+/* :a, @a and $a, of which any may go on like Tcl's $a::b(c); what is in the
+ * brackets holds no space. */
 static bool lex_sqlite_param(struct lexer *l)
 {
-	uint8_t c = look(l, 0), next = look(l, 1);
+	uint8_t c = look(l, 0);
+	size_t n = 1, letters = 0;
 
 	if (c == '?')
 		return lex_digits_after(l);
-	if ((c != ':' && c != '@' && c != '$' && c != '#') ||
-	    !(is_letter(next) || is_digit(next) || next == '$'))
+	if (c != ':' && c != '@' && c != '$')
 		return false;
-	if (c == '#')
+	for (;; n++) {
+		c = look(l, n);
+		if (is_letter(c) || is_digit(c) || c == '$')
+			letters++;
+		else if (c == ':' && look(l, n + 1) == ':')
+			n++;
+		else
+			break;
+	}
+	if (letters == 0)
 		return false;
-	l->at++;
-	skip_name(l);
-	if (c == '$')
-		skip_tcl(l);
+	if (c == '(') {
+		while (c && c != ')' && !is_space(c))
+			c = look(l, ++n);
+		if (c != ')')
+			l->error = "a parameter's ( has no end";
+		n += c == ')';
+	}
+	l->at += n;
 	return true;
 }
 

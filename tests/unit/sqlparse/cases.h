@@ -36,7 +36,8 @@ struct sql_case {
 };
 
 /* The dialect and options of servers' n-th bit. */
-static enum sql_dialect server_options(unsigned bit, struct sql_options *o)
+static inline enum sql_dialect server_options(unsigned bit,
+					      struct sql_options *o)
 {
 	*o = (struct sql_options){ 0 };
 	switch (1u << bit) {

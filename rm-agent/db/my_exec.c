@@ -403,9 +403,14 @@ static int statement(struct my_db *m, const struct db_stmt *stmt,
 	*kept = stmt->keep;
 	if (stmt->keep)
 		s = kept_find(&m->db.kept, stmt->sql);
-	if (s) {
+	if (s && ((MYSQL_STMT *)s->handle)->mysql) {
 		*out = s->handle;
 		return OK;
+	}
+	if (s) {
+		/* The client library cut it off when the session was reset. */
+		my_drop(&m->db, s);
+		kept_remove(&m->db.kept, s);
 	}
 	rc = prepare(m, stmt->sql, arena, out);
 	if (rc == OK && stmt->keep && keep(m, stmt->sql, *out) != OK)

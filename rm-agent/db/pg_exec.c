@@ -140,16 +140,18 @@ static bool good(const PGresult *r)
 	       s == PGRES_EMPTY_QUERY;
 }
 
-/* COPY begun through a parameter-less statement must be ended again. */
+/* COPY begun by a statement must be ended, or the connection stays busy. */
 static int refuse_copy(struct pg_db *p, PGresult *r)
 {
-	(void)PQputCopyEnd(p->conn, "COPY is not possible here");
-	do {
+	char *data;
+
+	if (PQresultStatus(r) == PGRES_COPY_OUT)
+		while (PQgetCopyData(p->conn, &data, 0) > 0)
+			PQfreemem(data);
+	else
+		(void)PQputCopyEnd(p->conn, "COPY is not possible here");
+	for (; r; r = PQgetResult(p->conn))
 		PQclear(r);
-		r = PQgetResult(p->conn);
-	} while (r && PQresultStatus(r) != PGRES_COPY_IN &&
-		 PQresultStatus(r) != PGRES_COPY_OUT);
-	PQclear(r);
 	return driver_fail(&p->db, E_UNSUPPORTED, DB_OTHER, "", 0,
 			   "COPY is not possible here");
 }

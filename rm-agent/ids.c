@@ -18,6 +18,14 @@ static void take_block(struct agent *a, const struct msg *reply)
 		a->ids = block;
 	else if (a->ids_spare.next == a->ids_spare.end)
 		a->ids_spare = block;
+	/* Answers may overtake each other: the lower numbers first. */
+	if (a->ids_spare.next != a->ids_spare.end &&
+	    a->ids_spare.next < a->ids.next) {
+		const struct id_block lower = a->ids_spare;
+
+		a->ids_spare = a->ids;
+		a->ids = lower;
+	}
 }
 
 static void fetched(struct call *c, const struct session_output *end)

@@ -175,8 +175,14 @@ static void queue(struct outbox *o, struct pending *p)
 
 void outbox_doubt(struct outbox *o)
 {
+	size_t newer = 0;
+
+	for (struct list *l = o->fresh.next; l != &o->fresh; l = l->next)
+		newer++;
 	while (!list_empty(&o->waiting))
 		queue(o, of_link(list_first(&o->waiting)));
+	for (; newer > 0; newer--)
+		queue(o, of_link(list_first(&o->fresh)));
 }
 
 void outbox_time(struct outbox *o, uint64_t now_ms)

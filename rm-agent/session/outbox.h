@@ -70,7 +70,7 @@ struct pending *outbox_first(const struct outbox *o);
 void outbox_sent(struct outbox *o, uint64_t now_ms);
 /* Not now: send it again after its patience. */
 void outbox_defer(struct outbox *o, struct pending *p, uint64_t now_ms);
-/* Everything that was sent goes out again. */
+/* Everything that was sent goes out again, before what is newer. */
 void outbox_doubt(struct outbox *o);
 /* What has come due: send it again, or end it at its deadline. */
 void outbox_time(struct outbox *o, uint64_t now_ms);

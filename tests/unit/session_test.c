@@ -196,7 +196,7 @@ static void test_hello_wanted_sends_everything_again(void **state)
 {
 	struct msg a, b, again;
 	struct rig r;
-	int tags[2];
+	int tags[3];
 
 	(void)state;
 	rig_ready(&r);
@@ -207,6 +207,8 @@ static void test_hello_wanted_sends_everything_again(void **state)
 	assert_silent(&r);
 	receive(&r, (struct msg){ .type = MSG_HELLO_WANTED, .id = a.id });
 	receive(&r, (struct msg){ .type = MSG_HELLO_WANTED, .id = b.id });
+	assert_int_equal(ask(&r, MSG_STATUS, 0, 9000, &tags[2]), OK);
+	receive(&r, (struct msg){ .type = MSG_HELLO_WANTED });
 	again = sent(&r);
 	assert_int_equal(again.type, MSG_HELLO);
 	assert_silent(&r); /* one hello for both, and nothing else yet */
@@ -218,6 +220,7 @@ static void test_hello_wanted_sends_everything_again(void **state)
 	again = sent(&r);
 	assert_int_equal(again.type, MSG_COMMIT);
 	assert_true(again.id == b.id);
+	assert_int_equal(sent(&r).type, MSG_STATUS); /* in their order */
 	assert_silent(&r);
 	rig_stop(&r);
 }

@@ -89,6 +89,8 @@ static void agent_send(struct agent *a, const struct msg *m)
 
 static void drop_front(struct buf *b, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(b->data, b->data + n, b->len - n);
 	b->len -= n;
 }

@@ -1,3 +1,4 @@
+#include "base/hash.h"
 #include "tc/door/http_api.h"
 #include "tc/door/http_view.h"
 #include "tests/fakes/flaky.h"
@@ -684,6 +685,63 @@ static void test_the_cores_reply_becomes_an_answer(void **state)
 	assert_int_equal(reply_to_retry(retry, reply, "internal"), 500);
 }
 
+/* ---- damage ---- */
+
+static void damage(uint8_t *text, size_t len, uint64_t *seed)
+{
+	static const char wild[] = "/?&=%+{}\",:0129azA.-\x7f\xc3 \t";
+	size_t hits = random_next(seed) % 4;
+
+	for (size_t i = 0; i < hits; i++)
+		text[random_next(seed) % len] =
+			(uint8_t)wild[random_next(seed) % (sizeof wild - 1)];
+}
+
+static bool is_expected(unsigned status)
+{
+	return status == 200 || status == 400 || status == 404 || status == 405;
+}
+
+static void test_damaged_requests_are_answered(void **state)
+{
+	static const char *const targets[] = {
+		"/api/v1/transactions?status=Begin&limit=5&after=1&min_age=5m",
+		"/api/v1/transactions?state=finished&text=%61b",
+		"/api/v1/transactions/10.0.0.1:8091:12",
+		"/api/v1/transactions/12/branches/7/resolve",
+		"/api/v1/transactions/12/retry",
+	};
+	static const char resolve[] =
+		"{\"resolution\":\"values\",\"values\":{\"choice\":\"keep\"},"
+		"\"reason\":\"r\"}";
+	uint64_t seed = 3;
+	size_t asked = 0, right = 0;
+
+	(void)state;
+	fill_branch(NULL, 0);
+	for (int round = 0; round < 30000; round++) {
+		const char *whole =
+			targets[random_next(&seed) % ARRAY_LEN(targets)];
+		bool post = random_next(&seed) % 2;
+		char target[128], body[128];
+		unsigned status;
+
+		memcpy(target, whole, strlen(whole) + 1);
+		memcpy(body, resolve, sizeof resolve);
+		damage((uint8_t *)target, strlen(target), &seed);
+		damage((uint8_t *)body, strlen(body), &seed);
+		begin(post ? "POST" : "GET", target, post ? body : NULL);
+		status = run();
+		asked += x.asked;
+		right += status == 200;
+		assert_true(x.asked ? post : is_expected(status));
+		if (x.asked)
+			assert_true(json_valid(x.call.body));
+		end();
+	}
+	assert_true(asked > 100 && right > 100);
+}
+
 /* ---- instants, memory ---- */
 
 static void expect_instant(uint64_t wall_ms, const char *text)
@@ -792,6 +850,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			test_an_order_that_is_not_clear_is_not_given, setup),
 		cmocka_unit_test_setup(test_the_cores_reply_becomes_an_answer,
+				       setup),
+		cmocka_unit_test_setup(test_damaged_requests_are_answered,
 				       setup),
 		cmocka_unit_test_setup(test_instants_follow_the_calendar,
 				       setup),

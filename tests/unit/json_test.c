@@ -1,3 +1,4 @@
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "tests/fakes/flaky.h"
@@ -252,6 +253,58 @@ static void test_escapes_are_read_back(void **state)
 						"A"));
 }
 
+/* Everything in a valid document can be walked and read. */
+static void walk_all(struct bytes document, int depth)
+{
+	struct bytes key, value;
+	struct json_walk w;
+	struct buf b;
+
+	assert_true(depth <= JSON_DEPTH_MAX);
+	assert_true(json_valid(document));
+	if (json_type(document) == JSON_TEXT) {
+		buf_init(&b, &mem_heap);
+		json_get_text(&b, document);
+		assert_true(utf8_valid(buf_bytes(&b)));
+		buf_fini(&b);
+	}
+	json_walk_init(&w, document);
+	while (json_walk(&w, &key, &value)) {
+		if (key.len)
+			walk_all(key, depth + 1);
+		walk_all(value, depth + 1);
+	}
+}
+
+static void test_damaged_documents_are_refused_or_can_be_walked(void **state)
+{
+	static const char whole[] =
+		"{\"a\":[1,-2.5e+3,{\"x\":[]},\"t\\u00e9\\ud83d\\ude00\"],"
+		"\"b\" : {\"c\":null , \"d\":[true,false]},\"e\":\"\\\\\"}";
+	static const char wild[] = "{}[]\",:\\u0 \n19.-eEtfn\x80\xc3\xff";
+	uint64_t seed = 7;
+	size_t taken = 0;
+
+	(void)state;
+	for (int round = 0; round < 200000; round++) {
+		uint8_t text[sizeof whole];
+		struct bytes b = { text, sizeof whole - 1 };
+		size_t hits = random_next(&seed) % 4;
+
+		memcpy(text, whole, sizeof whole);
+		for (size_t i = 0; i < hits; i++)
+			text[random_next(&seed) % b.len] = (uint8_t)
+				wild[random_next(&seed) % (sizeof wild - 1)];
+		if (random_next(&seed) % 8 == 0)
+			b.len = random_next(&seed) % b.len;
+		if (!json_valid(b))
+			continue;
+		taken++;
+		walk_all(b, 0);
+	}
+	assert_true(taken > 10000 && taken < 150000);
+}
+
 static void test_no_memory_sticks_in_the_buffer(void **state)
 {
 	struct flaky f;
@@ -284,6 +337,8 @@ int main(void)
 		cmocka_unit_test(test_utf8_refuses_what_the_rfc_refuses),
 		cmocka_unit_test(test_members_are_walked_in_order),
 		cmocka_unit_test(test_escapes_are_read_back),
+		cmocka_unit_test(
+			test_damaged_documents_are_refused_or_can_be_walked),
 		cmocka_unit_test(test_no_memory_sticks_in_the_buffer),
 	};
 

@@ -523,7 +523,8 @@ static enum after after_word(struct parser *p, size_t *units)
 	case W_WITHIN:
 		return after_call(p);
 	case W_OPERATOR:
-		if (p->dialect != SQL_POSTGRES)
+		if (p->dialect != SQL_POSTGRES ||
+		    token_ahead(p, 1)->kind != T_LEFT)
 			return AFTER_END;
 		take_token(p);
 		return parse_group(p) ? AFTER_OPERAND : AFTER_FAILED;

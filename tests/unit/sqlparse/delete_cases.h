@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_DELETE_CASES_H
 #define TESTS_UNIT_SQLPARSE_DELETE_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case delete_cases[] = {
 	{ PMS, SQL_DELETE, SQL_PROTECT, "t",
 	  "DELETE FROM t WHERE id = 1",

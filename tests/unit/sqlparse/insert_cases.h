@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_INSERT_CASES_H
 #define TESTS_UNIT_SQLPARSE_INSERT_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case insert_cases[] = {
 	{ PMS, SQL_INSERT, SQL_PROTECT, "account",
 	  "INSERT INTO account (id, name, balance) VALUES (1, 'ann', 100.50)",
@@ -246,6 +247,18 @@ static const struct sql_case insert_cases[] = {
 	{ PMS, SQL_INSERT, SQL_PROTECT, "t",
 	  "INSERT INTO t (a) VALUES (CASE WHEN 1 = 1 THEN 'x' ELSE 'y' END)",
 	  "columns(a) row(CASE WHEN 1 = 1 THEN 'x' ELSE 'y' END)", NULL },
+	{ P, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "INSERT INTO t OVERRIDING VALUE VALUES (1)",
+	  "", "line 1, column 26: expected SYSTEM or USER behind OVERRIDING" },
+	{ P, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "INSERT INTO t VALUES (1) ON CONFLICT DO DELETE",
+	  "", "line 1, column 41: expected UPDATE" },
+	{ M, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "INSERT INTO t VALUES (1) ON DUPLICATE UPDATE a = 1",
+	  "", "line 1, column 39: expected KEY" },
+	{ P, SQL_INSERT, SQL_REFUSE, "x",
+	  "WITH x AS (SELECT 1) INSERT INTO x SELECT * FROM x",
+	  "with{WITH x AS (SELECT 1)} query{SELECT * FROM x}", "the table has the name of a WITH query: rename the query" },
 };
 /* clang-format on */
 

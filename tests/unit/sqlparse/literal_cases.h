@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_LITERAL_CASES_H
 #define TESTS_UNIT_SQLPARSE_LITERAL_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case literal_cases[] = {
 	{ PMS, SQL_INSERT, SQL_PROTECT, "t",
 	  "INSERT INTO t VALUES ('', 0, 0.0, .5, 5., 1e10, 1E-3, -0)",

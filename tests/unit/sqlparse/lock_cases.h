@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_LOCK_CASES_H
 #define TESTS_UNIT_SQLPARSE_LOCK_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case lock_cases[] = {
 	{ PM, SQL_SELECT_LOCK, SQL_PROTECT, "t",
 	  "SELECT * FROM t WHERE id = 1 FOR UPDATE",
@@ -84,6 +85,24 @@ static const struct sql_case lock_cases[] = {
 	{ PMS, SQL_READ, SQL_PASS, "t",
 	  "SELECT for_update FROM t",
 	  "select{for_update} from{t} reads{t}", NULL },
+	{ P, SQL_SELECT_LOCK, SQL_PROTECT, "s.t",
+	  "SELECT * FROM s.t WHERE id = $1 FOR UPDATE OF t",
+	  "select{*} from{s.t} where{id = $1/p0+1} exactly{id=:1} lock{update of t} reads{s.t}", NULL },
+	{ PM, SQL_SELECT_LOCK, SQL_PROTECT, "t",
+	  "TABLE t FOR UPDATE",
+	  "lock{update} reads{t}", NULL },
+	{ P, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "SELECT * FROM t FOR NO UPDATE",
+	  "", "line 1, column 24: expected KEY" },
+	{ M, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "SELECT * FROM t FOR NO KEY UPDATE",
+	  "", "line 1, column 21: expected UPDATE or SHARE behind FOR" },
+	{ M, SQL_UNKNOWN, SQL_REFUSE, "",
+	  "SELECT * FROM t LOCK IN MODE",
+	  "", "line 1, column 25: expected SHARE" },
+	{ PM, SQL_SELECT_LOCK, SQL_PROTECT, "",
+	  "SELECT a FROM t UNION SELECT b FROM u FOR UPDATE",
+	  "lock{update} no-rows-of-one-table reads{t u}", NULL },
 };
 /* clang-format on */
 

@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_OTHER_CASES_H
 #define TESTS_UNIT_SQLPARSE_OTHER_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case other_cases[] = {
 	{ PMS, SQL_DDL, SQL_REFUSE, "",
 	  "CREATE TABLE t (id int PRIMARY KEY, a varchar(10))",

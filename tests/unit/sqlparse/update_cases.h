@@ -1,7 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_UPDATE_CASES_H
 #define TESTS_UNIT_SQLPARSE_UPDATE_CASES_H
 
-/* clang-format off: a table reads best with a row on three lines */
+/* A table reads best with a row on three lines. */
+/* clang-format off */
 static const struct sql_case update_cases[] = {
 	{ PMS, SQL_UPDATE, SQL_PROTECT, "account",
 	  "UPDATE account SET balance = balance - 10 WHERE id = 7",
@@ -390,6 +391,18 @@ static const struct sql_case update_cases[] = {
 	{ S, SQL_UPDATE, SQL_PROTECT, "t",
 	  "UPDATE t SET a = :v WHERE b = :id AND c = :v",
 	  "set{a=:1} where{b = :id AND c = :v/p1+2} exactly{b=:2; c=:1}", NULL },
+	{ M, SQL_UPDATE, SQL_REFUSE, "",
+	  "UPDATE d1.t JOIN d2.t ON d1.t.id = d2.t.id SET t.a = 1",
+	  "set{t.a=#1} joined{d1.t JOIN d2.t ON d1.t.id = d2.t.id} reads{d1.t d2.t}", "which table it changes is not clear: name one of its tables by its alias" },
+	{ M, SQL_UPDATE, SQL_REFUSE, "",
+	  "UPDATE (t JOIN u ON t.id = u.id) SET a = 1",
+	  "set{a=#1} joined{(t JOIN u ON t.id = u.id)} reads{t u}", "which table a column in SET belongs to is not clear: put the table's alias in front" },
+	{ M, SQL_UPDATE, SQL_PROTECT, "t",
+	  "UPDATE (t JOIN u ON t.id = u.id) SET t.a = 1",
+	  "set{t.a=#1} joined{(t JOIN u ON t.id = u.id)} reads{u}", NULL },
+	{ M, SQL_UPDATE, SQL_REFUSE, "",
+	  "UPDATE t, JSON_TABLE('[]', '$' COLUMNS (a INT PATH '$')) j SET j.a = 1",
+	  "set{j.a=#1} joined{t, JSON_TABLE('[]', '$' COLUMNS (a INT PATH '$')) j/call} reads{t}", "which table it changes is not clear: name one of its tables by its alias" },
 };
 /* clang-format on */
 

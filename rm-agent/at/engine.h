@@ -90,6 +90,9 @@ struct treaty_at {
 	struct treaty_at_stats stats;
 	uint64_t tx_count;
 	uint64_t aside_count; /* see returning.c */
+	/* SQLite: of the application's last write; -1: ask SQLite. */
+	int changes;
+	int64_t rowid;
 	void *shape; /* what the native shape keeps with the connection */
 	void (*shape_free)(struct treaty_at *at);
 };
@@ -116,6 +119,9 @@ struct at_run {
 	/* Whether run() can return rows that the engine asked for by a changed
 	 * text, and hide them from the application. */
 	bool can_return;
+	/* It can, but some of what the application may ask for afterwards is
+	 * lost; only where nothing else works. */
+	bool must_return;
 	/* The driver's prepared form is fixed: `text` is never taken. */
 	bool fixed_text;
 	/*
@@ -131,6 +137,9 @@ struct at_run {
 	/* Set by run(): the statement gives rows to the application and cannot
 	 * be committed before the last; then at_finish_own() is called. */
 	bool unfinished;
+	/* MySQL: the first number that the database made up, if RETURNING was
+	 * used; the driver does not tell then. */
+	uint64_t insert_id;
 	/* What to call the columns of rows for the engine; see db_stmt.as. */
 	const enum value_type *as;
 	size_t n_as;

@@ -150,6 +150,8 @@ static int insert_and_read(struct work *w, const struct insert *in)
 		rc = work_run(w, BYTES(""), false);
 		return rc == OK ? read_by_insert_id(w, in) : rc;
 	}
+	if (w->run->must_return)
+		return returning_run(w, &w->after);
 	return refuse(w, "the keys of its rows cannot be known on this "
 			 "database; give them in VALUES");
 }

@@ -116,8 +116,12 @@ static int exec(struct treaty_at *at, struct bytes sql, struct value *params,
 	struct at_done done;
 	int rc;
 
-	if (at_concerned(at))
-		return at_run_statement(at, &r);
+	if (at_concerned(at)) {
+		rc = at_run_statement(at, &r);
+		if (r.insert_id)
+			result->insert_id = r.insert_id;
+		return rc;
+	}
 	at_error_clear(at);
 	at_passed_by(at, sql);
 	rc = run(&r, BYTES(""), false, &result->arena, &done);

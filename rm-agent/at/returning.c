@@ -29,6 +29,24 @@ static void put_list(struct work *w, struct buf *out)
 	buf_put_text(out, ".xmax = 0)");
 }
 
+static void note_insert_id(struct work *w, const struct db_result *r)
+{
+	const struct table *t = w->target->table;
+	struct bytes v;
+
+	if (t->dialect != DIALECT_MYSQL || r->n_rows == 0)
+		return;
+	for (size_t c = 0; c < t->n_columns; c++) {
+		if (!t->columns[c].auto_increment)
+			continue;
+		v = db_value(r, 0, c).data;
+		w->run->insert_id = 0;
+		for (size_t i = 0; i < v.len; i++)
+			w->run->insert_id = w->run->insert_id * 10 +
+					    (uint64_t)(v.data[i] - '0');
+	}
+}
+
 int returning_run_text(struct work *w, struct bytes text, struct image *img)
 {
 	struct db_result *r = &w->done.rows;
@@ -51,6 +69,7 @@ int returning_run_text(struct work *w, struct bytes text, struct image *img)
 		rc = keep_fresh(w, r, n);
 	if (rc == OK)
 		rc = image_add_rows(w->at, w->target, r, img);
+	note_insert_id(w, r);
 	if (rc == OK && w->fresh && img->n_rows != r->n_rows)
 		return at_fail(w->at, E_CORRUPT, "a row was given back twice");
 	return rc;

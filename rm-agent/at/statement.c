@@ -108,6 +108,7 @@ static int refresh(struct treaty_at *at)
 		return OK;
 	scripts_clear(&at->scripts);
 	targets_clear(&at->targets);
+	db_forget_kept(at->db);
 	if (at->dialect == DIALECT_MYSQL)
 		rc = read_sql_mode(at);
 	if (at->dialect == DIALECT_POSTGRES)

@@ -106,6 +106,7 @@ static struct treaty_at *at_new(const struct at_link *link, struct db *db,
 	at->native = native;
 	at->dialect = db_dialect(db);
 	at->stale = true;
+	at->changes = -1;
 	arena_init(&at->call_arena, at->mem, 0);
 	arena_init(&at->local.arena, at->mem, 0);
 	arena_init(&at->local.key_arena, at->mem, 0);

@@ -10,6 +10,14 @@
 
 #define VALUES_MAX (1u << 20)
 
+static const char *outcome(const cJSON *answer)
+{
+	return json_flag(answer, "finished") ? " had finished already: "
+	       : json_flag(answer, "hung")   ? " is taken up, but other "
+					       "branches still hang: "
+					     : " is taken up again, now ";
+}
+
 /* POST it and say where the transaction is now. */
 static int act(struct cli *c, struct url *u, const struct buf *body)
 {
@@ -20,7 +28,7 @@ static int act(struct cli *c, struct url *u, const struct buf *body)
 		answer_pass(c, &a);
 	} else if (rc == EXIT_OK) {
 		put_safe(&c->out, json_string(a.json, "xid"));
-		buf_put_text(&c->out, " is taken up again, now ");
+		buf_put_text(&c->out, outcome(a.json));
 		put_safe(&c->out, json_string(a.json, "status"));
 		buf_put_char(&c->out, '\n');
 	}

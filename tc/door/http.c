@@ -132,6 +132,10 @@ static void door_reply(void *self, const struct reply *reply)
 		if (call->id != reply->id)
 			continue;
 		http_reply(&d->api, &call->http, reply, &call->answer);
+		LOG_INFO("operator is answered", LOG_B("xid", call->http.xid),
+			 LOG_U("request", call->id),
+			 LOG_U("http", call->answer.status),
+			 LOG_S("status", gtx_status_name((int)reply->status)));
 		wake(call);
 		return;
 	}

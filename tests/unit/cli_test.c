@@ -480,6 +480,14 @@ static void test_retry_asks_the_coordinator(void **state)
 static void test_refusals_have_their_exit_codes(void **state)
 {
 	(void)state;
+	t.reply.status = GTX_ROLLBACKED;
+	restart();
+	EXPECT(0, "tx retry 11");
+	EXPECT_IN(t.out, "had finished already: Rollbacked\n");
+	t.reply.status = GTX_ROLLBACK_FAILED;
+	restart();
+	EXPECT(0, "tx retry 11 -b 7");
+	EXPECT_IN(t.out, "other branches still hang: RollbackFailed\n");
 	t.reply = (struct reply){ .err = E_STATE, .status = GTX_COMMITTING };
 	restart();
 	EXPECT(5, "tx retry 11");

@@ -1,6 +1,8 @@
 #ifndef TESTS_UNIT_SQLPARSE_CONTROL_CASES_H
 #define TESTS_UNIT_SQLPARSE_CONTROL_CASES_H
 
+#include "tests/unit/sqlparse/case.h"
+
 /* A table reads best with a row on three lines. */
 /* clang-format off */
 static const struct sql_case control_cases[] = {

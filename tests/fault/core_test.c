@@ -1,0 +1,349 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "tests/fakes/desk.h"
+#include "tests/fakes/flaky.h"
+
+/*
+ * Every allocation of a long scenario fails once. The step that meets it
+ * either says E_NOMEM and has changed nothing, or finishes later what followed
+ * from the event; the scenario goes on and must end as it does without faults.
+ */
+
+struct scene {
+	struct desk *d;
+	struct flaky flaky;
+	int refused; /* steps that said E_NOMEM */
+};
+
+/* The core's state as far as anybody can see it. */
+static uint64_t fingerprint(struct desk *d)
+{
+	struct core_stats s = core_stats(d->core);
+
+	return s.gtx_now + 1000 * s.locks_now + 1000000 * s.waiters_now +
+	       10000000 * s.branches + 1000000000 * s.begun +
+	       100000000000 * s.commands + s.committed * 7 +
+	       s.rolled_back * 77 + s.peers_now * 777 + s.deadlocks * 7777 +
+	       s.lock_waits * 77777 + s.tombstones_now * 77779 +
+	       core_deadline(d->core);
+}
+
+/* Give it until it is taken. */
+static void give(struct scene *s, struct event e)
+{
+	uint64_t before = fingerprint(s->d);
+	size_t replies = s->d->n_replies, changes = s->d->n_changes;
+
+	while (desk_step(s->d, e) == E_NOMEM) {
+		s->refused++;
+		assert_int_equal(fingerprint(s->d), before);
+		assert_int_equal(s->d->n_replies, replies);
+		assert_int_equal(s->d->n_changes, changes);
+		assert_true(s->refused < 3);
+	}
+	desk_pass(s->d, 20); /* what found no memory is tried again */
+}
+
+static uint64_t ask(struct scene *s, struct request rq)
+{
+	rq.id = ++s->d->next_id;
+	give(s, (struct event){ .type = EV_REQUEST, .request = rq });
+	return rq.id;
+}
+
+static uint64_t add(struct scene *s, struct bytes xid, enum branch_mode mode,
+		    const char *keys, uint64_t wait_ms)
+{
+	struct bytes list[8];
+	size_t n = strlen(keys);
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct bytes){ (const uint8_t *)keys + i, 1 };
+	return ask(s, (struct request){ .type = RQ_REGISTER,
+					.peer = 1,
+					.xid = xid,
+					.mode = mode,
+					.resource = BYTES("R"),
+					.application_data = BYTES("{}"),
+					.lock_keys = list,
+					.n_lock_keys = n,
+					.wait_ms = wait_ms });
+}
+
+static struct bytes begin(struct scene *s)
+{
+	uint64_t id = ask(s, (struct request){ .type = RQ_BEGIN,
+					       .application = BYTES("app"),
+					       .name = BYTES("n") });
+
+	return desk_reply(s->d, id)->xid;
+}
+
+static uint64_t end(struct scene *s, struct bytes xid, bool commit)
+{
+	return ask(s,
+		   (struct request){ .type = commit ? RQ_COMMIT : RQ_ROLLBACK,
+				     .xid = xid,
+				     .text = BYTES("why"),
+				     .wait_ms = 5000 });
+}
+
+static void done(struct scene *s, uint64_t branch, enum branch_status status)
+{
+	const struct command *co = desk_command(s->d, branch);
+	struct event e = { .type = EV_BRANCH_DONE };
+
+	assert_non_null(co);
+	e.done = (struct branch_done){ .peer = co->peer,
+				       .command = co->id,
+				       .xid = co->xid,
+				       .branch = branch,
+				       .status = status,
+				       .error = BYTES("dirty row"),
+				       .detail = BYTES("{\"now\":1}") };
+	give(s, e);
+}
+
+static void peer_up(struct scene *s, uint64_t peer)
+{
+	struct bytes r[] = { BYTES("R"), BYTES("S"), BYTES("R") };
+	struct event e = { .type = EV_PEER_UP };
+
+	e.up = (struct peer_up){ .peer = peer,
+				 .application = BYTES("app"),
+				 .instance = BYTES("i"),
+				 .resources = r,
+				 .n_resources = 3 };
+	give(s, e);
+}
+
+static uint64_t branch_of(struct scene *s, uint64_t id)
+{
+	const struct reply *r = desk_reply(s->d, id);
+
+	assert_int_equal(r->err, OK);
+	return r->branch;
+}
+
+static void a_commit_with_somebody_waiting(struct scene *s)
+{
+	struct bytes t1 = begin(s), t2 = begin(s), t3 = begin(s);
+	uint64_t b1 = branch_of(s, add(s, t1, MODE_AT, "ab", 0));
+	uint64_t b2 = branch_of(s, add(s, t1, MODE_TCC, "", 0));
+	uint64_t w2 = add(s, t2, MODE_AT, "b", 9000);
+	uint64_t w3 = add(s, t3, MODE_AT, "b", 9000);
+	uint64_t c;
+
+	assert_int_equal(desk_reply(s->d, add(s, t3, MODE_AT, "a", 0))->err,
+			 E_CONFLICT);
+	ask(s, (struct request){
+		       .type = RQ_LOCK_CHECK,
+		       .xid = t2,
+		       .lock_keys = &(struct bytes){ (const uint8_t *)"a", 1 },
+		       .n_lock_keys = 1,
+		       .wait_ms = 9000 });
+	ask(s, (struct request){ .type = RQ_REPORT,
+				 .xid = t1,
+				 .branch = b2,
+				 .report = BRANCH_PHASE_ONE_DONE,
+				 .application_data = BYTES("{\"x\":1}") });
+	c = end(s, t1, true);
+	assert_int_equal(desk_reply(s->d, w2)->err, OK);
+	done(s, b1, BRANCH_COMMIT_RETRYABLE);
+	desk_pass(s->d, 2000);
+	done(s, b1, BRANCH_COMMITTED);
+	done(s, b2, BRANCH_COMMITTED);
+	assert_int_equal(desk_reply(s->d, c)->status, GTX_COMMITTED);
+	end(s, t2, false);
+	assert_int_equal(desk_reply(s->d, w3)->err, E_CONFLICT);
+	done(s, desk_reply(s->d, w2)->branch, BRANCH_ROLLBACKED);
+	end(s, t3, true);
+}
+
+static void a_rollback_that_hangs(struct scene *s)
+{
+	struct bytes t = begin(s);
+	uint64_t b1 = branch_of(s, add(s, t, MODE_AT, "c", 0));
+	uint64_t b2 = branch_of(s, add(s, t, MODE_XA, "", 0));
+	uint64_t r;
+
+	ask(s, (struct request){ .type = RQ_REPORT,
+				 .xid = t,
+				 .branch = b2,
+				 .report = BRANCH_RDONLY });
+	desk_pass(s->d, s->d->config.timeout_ms_default);
+	done(s, b1, BRANCH_ROLLBACK_UNRETRYABLE);
+	assert_int_equal(desk_status(s->d, t), GTX_TIMEOUT_ROLLBACK_FAILED);
+	r = ask(s, (struct request){ .type = RQ_RESOLVE,
+				     .xid = t,
+				     .branch = b1,
+				     .resolution = RESOLVE_VALUES,
+				     .text = BYTES("{}") });
+	assert_int_equal(desk_reply(s->d, r)->err, OK);
+	assert_int_equal(desk_command(s->d, b1)->resolution, RESOLVE_VALUES);
+	done(s, b1, BRANCH_ROLLBACK_UNRETRYABLE);
+	ask(s, (struct request){ .type = RQ_RETRY, .xid = t });
+	give(s, (struct event){ .type = EV_PEER_GONE, .peer = 1 });
+	peer_up(s, 2);
+	desk_pass(s->d, s->d->config.command_timeout_ms);
+	desk_pass(s->d, 2000);
+	done(s, b1, BRANCH_ROLLBACKED);
+	assert_int_equal(desk_status(s->d, t), GTX_TIMEOUT_ROLLBACKED);
+}
+
+static void numbers(struct scene *s)
+{
+	uint64_t id = ask(s, (struct request){ .type = RQ_IDS, .count = 9 });
+	uint64_t id2 = ask(s, (struct request){ .type = RQ_IDS, .count = 9 });
+
+	assert_int_equal(desk_reply(s->d, id)->err, OK);
+	assert_int_equal(desk_reply(s->d, id2)->count, 9);
+}
+
+static void restart(struct scene *s)
+{
+	struct bytes t = begin(s);
+	uint64_t b = branch_of(s, add(s, t, MODE_AT, "de", 0));
+
+	end(s, t, false);
+	done(s, b, BRANCH_ROLLBACK_RETRYABLE);
+	desk_store(s->d);
+	assert_int_equal(desk_crash(s->d), OK);
+	peer_up(s, 1);
+	desk_pass(s->d, 100);
+	done(s, b, BRANCH_ROLLBACKED);
+	assert_int_equal(desk_status(s->d, t), GTX_ROLLBACKED);
+}
+
+static void play(struct scene *s)
+{
+	s->d->auto_store = true;
+	give(s, (struct event){ .type = EV_READY });
+	peer_up(s, 1);
+	a_commit_with_somebody_waiting(s);
+	a_rollback_that_hangs(s);
+	numbers(s);
+	assert_int_equal(core_stats(s->d->core).gtx_now, 0);
+	assert_int_equal(core_stats(s->d->core).locks_now, 0);
+}
+
+static struct core_config small(void)
+{
+	struct core_config config = desk_config();
+
+	config.id_block = 10; /* so that numbers run out, too */
+	config.tombstones_max = 2;
+	config.text_max = 64;
+	return config;
+}
+
+static void test_every_allocation_may_fail_once(void **state)
+{
+	struct core_config config = small();
+	long n = 0;
+	int refused = 0, later = 0;
+
+	(void)state;
+	for (bool met = true; met; n++) {
+		struct scene s = { 0 };
+
+		flaky_init(&s.flaky, n);
+		s.d = desk_new_raw(&config, &s.flaky.mem);
+		if (!s.d) {
+			assert_int_equal(s.flaky.live, 0);
+			continue;
+		}
+		play(&s);
+		met = s.flaky.calls > n;
+		refused += s.refused;
+		later += met && !s.refused;
+		desk_free(s.d);
+		assert_int_equal(s.flaky.live, 0);
+	}
+	print_message("%ld allocations, %d refused, %d done later\n", n,
+		      refused, later);
+	/* Both ways out were seen, often. */
+	assert_true(n > 100 && refused > 50 && later > 5);
+}
+
+/* Loading is retried row by row; a second core starts from the same rows. */
+static void test_loading_leaves_no_trace_either(void **state)
+{
+	struct core_config config = small();
+	struct scene s = { 0 };
+	bool met = true;
+
+	(void)state;
+	flaky_init(&s.flaky, -1);
+	s.d = desk_new_raw(&config, &s.flaky.mem);
+	give(&s, (struct event){ .type = EV_READY });
+	s.d->auto_store = true;
+	desk_store(s.d);
+	peer_up(&s, 1);
+	restart(&s);
+	{
+		struct bytes t = begin(&s), u = begin(&s);
+
+		branch_of(&s, add(&s, t, MODE_AT, "de", 0));
+		branch_of(&s, add(&s, u, MODE_TCC, "", 0));
+		end(&s, u, true);
+		done(&s, desk_reply(s.d, s.d->next_id - 1)->branch,
+		     BRANCH_COMMIT_UNRETRYABLE);
+	}
+	for (long n = 0; met; n++) {
+		long live = s.flaky.live;
+		struct core *core;
+		int rc;
+
+		s.flaky.calls = 0;
+		s.flaky.fail_at = n;
+		rc = core_new(&core, &s.flaky.mem, &config);
+		for (size_t i = 0; rc == OK && i < s.d->n_rows; i++) {
+			struct event e = { .type = EV_LOADED };
+			struct effects fx;
+
+			e.row.table = s.d->rows[i].table;
+			e.row.id = s.d->rows[i].id;
+			e.row.gtx = s.d->rows[i].gtx;
+			e.row.body = s.d->rows[i].body;
+			rc = core_step(core, &e, &fx);
+			if (rc == E_NOMEM)
+				rc = core_step(core, &e, &fx);
+			core_check(core);
+		}
+		if (rc == OK) {
+			struct event e = { .type = EV_READY, .now_ms = 5 };
+			struct effects fx;
+
+			rc = core_step(core, &e, &fx);
+			assert_int_equal(rc, OK);
+			core_check(core);
+			assert_int_equal(core_stats(core).gtx_now, 2);
+			assert_int_equal(core_stats(core).locks_now, 2);
+		}
+		met = s.flaky.calls > n;
+		if (rc == OK)
+			core_free(core);
+		assert_int_equal(s.flaky.live, live);
+	}
+	s.flaky.fail_at = -1;
+	desk_free(s.d);
+	assert_int_equal(s.flaky.live, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_allocation_may_fail_once),
+		cmocka_unit_test(test_loading_leaves_no_trace_either),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -31,6 +31,12 @@
  *    starts to roll back, everybody who waits for it is refused: a waiter may
  *    hold database rows that the undo needs.
  *  - Commit gives locks up at the decision, rollback branch by branch.
+ *  - A key that two branches of a transaction named is free when both are done
+ *    with it. A key is not overtaken: who asks later stands behind who waits,
+ *    even if the key is free. RQ_LOCK_CHECK stands in the queue, too, but holds
+ *    up nobody.
+ *  - The same REGISTER again (client_key) while it waits keeps its place; the
+ *    answer goes to whoever asked last.
  *
  * Phase two
  * ---------
@@ -41,8 +47,19 @@
  *  - A command goes to the instance that registered the branch, else to any
  *    peer of the same application that has the resource, else (AT) to any peer
  *    that has the resource.
+ *  - A peer that let a command time out gets one at a time until it answers,
+ *    and what waited for it may go to others.
  *  - Retries back off from retry_ms_first to retry_ms_max with jitter; after
- *    attempts_max (0: never) the branch and its transaction are hung.
+ *    attempts_max (0: never) the branch and its transaction are hung. A command
+ *    whose peer went away is due again at once and counts as no failure.
+ *  - A branch's "done" counts whichever attempt it answers, a failure only if
+ *    it answers the attempt under way.
+ *
+ * Reports
+ * -------
+ *  - PHASE_ONE_FAILED and RDONLY finish a branch. They are forced (and answered
+ *    when durable) but for AT, whose phase two finds nothing to do and says so.
+ *    New application data is always forced; PHASE_ONE_DONE alone has no row.
  */
 
 #include "base/base.h"
@@ -72,7 +89,7 @@ struct core_config {
 	uint64_t command_timeout_ms; /* then a command counts as lost */
 	uint64_t retry_ms_first;
 	uint64_t retry_ms_max;
-	uint32_t attempts_max; /* of one branch's phase two; 0: unlimited */
+	uint32_t attempts_max; /* failures of one branch; 0: unlimited */
 	uint64_t tombstone_keep_ms;
 	uint64_t id_block; /* numbers reserved by one stored row */
 };
@@ -316,8 +333,16 @@ void core_free(struct core *c);
 /*
  * OK         *out says what to do
  * E_NOMEM    nothing changed: try the event again, or refuse it
- * E_CORRUPT, E_VERSION   EV_LOADED only: the row is damaged or was written by
- *            a newer version; the start must stop
+ * E_LIMIT    EV_PEER_UP only: peers_max; the peer stays unknown and gets no
+ *            commands
+ * E_CORRUPT  EV_LOADED: the row is damaged; EV_READY: the rows contradict each
+ *            other (a branch without its transaction, a lock held twice); the
+ *            start must stop
+ * E_VERSION  EV_LOADED only: written by a newer version; the start must stop
+ *
+ * Work that only follows from an event (a timer, a lock that came free, a reply
+ * whose row became durable) and finds no memory is not lost: it is tried again
+ * with the next event, and core_deadline() asks for one soon.
  */
 MUST_CHECK int core_step(struct core *c, const struct event *event,
 			 struct effects *out);

@@ -261,12 +261,15 @@ static bool report_event(enum branch_status report, enum branch_event *out)
 	}
 }
 
-static const char *bad_report(const struct core *c, const struct request *rq)
+static const char *bad_report(const struct core *c, const struct request *rq,
+			      int *err)
 {
 	enum branch_event event;
 
+	*err = E_INVALID;
 	if (!report_event(rq->report, &event))
 		return "a report is PhaseOne_Done, _Failed or _RDONLY";
+	*err = E_LIMIT;
 	if (rq->application_data.len > c->config.application_data_max)
 		return "application data longer than application_data_max";
 	return NULL;
@@ -332,7 +335,8 @@ static int report(struct core *c, struct branch *b, const struct request *rq,
 
 static int handle_report(struct core *c, const struct request *rq)
 {
-	const char *bad = bad_report(c, rq);
+	int err;
+	const char *bad = bad_report(c, rq, &err);
 	enum branch_event event;
 	struct branch_rule rule;
 	struct branch *b;
@@ -342,7 +346,7 @@ static int handle_report(struct core *c, const struct request *rq)
 
 	if (rc != OK || !g)
 		return rc;
-	a = answer_about(rq, E_INVALID, g);
+	a = answer_about(rq, err, g);
 	a.branch = rq->branch;
 	a.what = bad;
 	if (bad)

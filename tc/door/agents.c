@@ -134,12 +134,14 @@ static int on_msg(struct agent *a, const struct msg *m, const char **why)
 	struct event ev;
 	int rc;
 
-	if (m->type == MSG_PING) {
-		answer(a, MSG_PONG, m->id);
-		return OK;
-	}
+	/* Also a ping: an agent that did not notice that its connection is a
+	 * new one learns it from nothing else while it is idle. */
 	if (!a->up && m->type != MSG_HELLO) {
 		answer(a, MSG_HELLO_WANTED, m->id);
+		return OK;
+	}
+	if (m->type == MSG_PING) {
+		answer(a, MSG_PONG, m->id);
 		return OK;
 	}
 	rc = event_of_msg(&ev, m, a->peer, stream_address(a->stream), why);

@@ -33,6 +33,7 @@ struct loop {
 	struct door_port port;
 	struct door doors[DOORS];
 	bool has[DOORS];
+	bool ready[DOORS]; /* something arrived, or more was waiting */
 	struct watched watched[WATCHED_MAX];
 	size_t n_watched;
 
@@ -190,11 +191,15 @@ static bool process_doors(struct loop *l)
 {
 	bool more = false;
 
-	for (int d = 0; d < DOORS; d++)
-		if (l->has[d])
-			more = l->doors[d].process(l->doors[d].self,
-						   l->now_ms) ||
-			       more;
+	for (int d = 0; d < DOORS; d++) {
+		const struct door *door = &l->doors[d];
+
+		if (!l->has[d] ||
+		    !(l->ready[d] || door->deadline(door->self) <= l->now_ms))
+			continue;
+		l->ready[d] = door->process(door->self, l->now_ms);
+		more = more || l->ready[d];
+	}
 	return more;
 }
 
@@ -327,10 +332,14 @@ static int wait_for_work(struct loop *l, bool more)
 		return E_IO;
 	read_clocks(l);
 	for (int i = 0; i < n; i++) {
-		struct watched *w = events[i].data.ptr;
+		uint32_t who = events[i].data.u32;
 
-		if (w)
-			w->ready(w->ctx, w->fd);
+		if (who < DOORS)
+			l->ready[who] = true;
+		else
+			l->watched[who - DOORS].ready(
+				l->watched[who - DOORS].ctx,
+				l->watched[who - DOORS].fd);
 	}
 	return OK;
 }
@@ -519,9 +528,10 @@ struct door_port *loop_port(struct loop *l)
 	return &l->port;
 }
 
-static int watch(struct loop *l, int fd, struct watched *w)
+/* Doors are known by their number, what else is watched by those above. */
+static int watch(struct loop *l, int fd, uint32_t who)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = w };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = who };
 
 	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 ? OK : E_IO;
 }
@@ -531,7 +541,7 @@ int loop_add(struct loop *l, const struct door *door)
 	REQUIRE(door->number < DOORS && !l->has[door->number]);
 	l->doors[door->number] = *door;
 	l->has[door->number] = true;
-	return watch(l, door->fd, NULL);
+	return watch(l, door->fd, (uint32_t)door->number);
 }
 
 int loop_watch(struct loop *l, int fd, void (*ready)(void *ctx, int fd),
@@ -542,8 +552,7 @@ int loop_watch(struct loop *l, int fd, void (*ready)(void *ctx, int fd),
 	if (l->n_watched == WATCHED_MAX)
 		return E_LIMIT;
 	*w = (struct watched){ fd, ready, ctx };
-	l->n_watched++;
-	return watch(l, fd, w);
+	return watch(l, fd, (uint32_t)(DOORS + l->n_watched++));
 }
 
 void loop_set_tick(struct loop *l, uint64_t every_ms, void (*tick)(void *ctx),

@@ -210,9 +210,12 @@ static int resolve(struct undoing *u)
 		json = BYTES("{\"choice\":\"keep\"}");
 		break;
 	case AGENT_RESOLVE_VALUES:
-		json = u->command->values;
 		break;
 	}
+	/* With the other two they say which rows the operator saw. */
+	if (u->command->values.len > 0 ||
+	    u->command->resolution == AGENT_RESOLVE_VALUES)
+		json = u->command->values;
 	buf_init(&why, &u->arena.as_mem);
 	rc = plan_resolve(u->plan, json, &why);
 	if (rc == OK)

@@ -83,6 +83,7 @@ struct order {
 	const char *xid, *branch, *reason, *file;
 	bool undo, keep, yes;
 	struct buf values;
+	struct buf rows; /* JSON: those that were shown */
 };
 
 static int bad_order(const char *what)
@@ -174,6 +175,47 @@ static int confirm(struct order *o)
 	return EXIT_OK;
 }
 
+static void put_json(struct json *j, const char *key, const cJSON *value)
+{
+	char *text = cJSON_PrintUnformatted(value);
+
+	if (text)
+		json_raw(j, key, bytes_of(text));
+	else
+		j->out->error = E_NOMEM;
+	cJSON_free(text);
+}
+
+/*
+ * What was shown is what is decided on: a row that changes once more between
+ * now and then stays dirty. Nothing of the kind if there are more dirty rows
+ * than the difference lists.
+ */
+static void note_rows(struct order *o, const cJSON *branch)
+{
+	static const char *const members[] = { "table", "key", "seen" };
+	const cJSON *detail = json_member(branch, "detail");
+	const cJSON *rows = json_member(detail, "rows"), *row;
+	struct json j;
+
+	if (!cJSON_IsArray(rows) || cJSON_GetArraySize(rows) == 0 ||
+	    json_count(detail, "dirty") > (uint64_t)cJSON_GetArraySize(rows))
+		return;
+	cJSON_ArrayForEach(
+		row, rows) for (size_t i = 0; i < ARRAY_LEN(members);
+				i++) if (!json_member(row, members[i])) return;
+	json_init(&j, &o->rows);
+	json_array(&j, NULL);
+	cJSON_ArrayForEach(row, rows)
+	{
+		json_object(&j, NULL);
+		for (size_t i = 0; i < ARRAY_LEN(members); i++)
+			put_json(&j, members[i], json_member(row, members[i]));
+		json_end(&j);
+	}
+	json_end(&j);
+}
+
 /* What the operator is about to decide on, and whether he means it. */
 static int look(struct order *o)
 {
@@ -193,6 +235,8 @@ static int look(struct order *o)
 	}
 	if (rc == EXIT_OK && !o->cli->json && has_difference(branch))
 		print_difference(o->cli, branch);
+	if (rc == EXIT_OK && !o->file)
+		note_rows(o, branch);
 	answer_free(&a);
 	return rc == EXIT_OK ? confirm(o) : rc;
 }
@@ -218,8 +262,14 @@ static int resolve(struct order *o)
 			    : BYTES("values"));
 	if (o->file)
 		json_raw(&j, "values", buf_bytes(&o->values));
+	if (o->rows.len > 0)
+		json_raw(&j, "rows", buf_bytes(&o->rows));
 	json_text(&j, "reason", bytes_of(o->reason));
 	json_end(&j);
+	if (buf_error(&o->rows) != OK) {
+		complain("out of memory; nothing was sent");
+		return EXIT_FAILED;
+	}
 	return act(c, &u, &body);
 }
 
@@ -250,6 +300,7 @@ int command_resolve(struct cli *c, int argc, char **argv)
 	o.xid = a.words[0];
 	o.branch = a.words[1];
 	buf_init(&o.values, &c->arena.as_mem);
+	buf_init(&o.rows, &c->arena.as_mem);
 	rc = check_order(&o);
 	if (rc == EXIT_OK)
 		rc = look(&o);

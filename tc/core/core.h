@@ -139,7 +139,9 @@ enum resolution {
 	RESOLVE_NONE,
 	RESOLVE_USE_UNDO,     /* write the before image all the same */
 	RESOLVE_KEEP_CURRENT, /* leave the dirty rows as they are */
-	RESOLVE_VALUES, /* write what .text says (JSON, undo/compensate.h) */
+	/* Write what .text says (JSON, undo/compensate.h). With the two above
+	 * .text, if any, says for which rows they were meant. */
+	RESOLVE_VALUES,
 };
 
 struct request {

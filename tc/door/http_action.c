@@ -14,6 +14,7 @@ struct body {
 	struct bytes reason;
 	enum resolution resolution;
 	struct bytes values; /* JSON as it was sent */
+	struct bytes rows;   /* the same: the rows that the operator saw */
 };
 
 static bool bad_member(struct http_answer *answer, const char *member,
@@ -77,6 +78,11 @@ static bool parse_member(struct http_call *call, bool resolve, struct bytes key,
 					  "\"rows\":[…]}");
 		body->values = value;
 		return true;
+	}
+	if (resolve && bytes_equal(key, BYTES("\"rows\""))) {
+		body->rows = value;
+		return json_type(value) == JSON_ARRAY ||
+		       bad_member(answer, "rows", "a list");
 	}
 	http_problem(answer, PROBLEM_BAD_JSON,
 		     "the body's %.*s is not known; give %s", SHORT(key),
@@ -154,7 +160,83 @@ static bool check_resolve(const struct body *body, struct http_answer *answer)
 		return bad_member(answer, "values",
 				  "given with the resolution \"values\", and "
 				  "with no other");
+	if (body->rows.len > 0 && body->resolution == RESOLVE_VALUES)
+		return bad_member(answer, "rows",
+				  "left out: with the resolution \"values\" "
+				  "they are inside of it");
 	return true;
+}
+
+/* ---- the rows that were seen, as the agent wants them told ---- */
+
+struct seen_row {
+	struct bytes table, key, seen;
+};
+
+static bool parse_row(struct bytes object, struct seen_row *row)
+{
+	struct bytes key, value;
+	struct json_walk walk;
+
+	*row = (struct seen_row){ { 0 }, { 0 }, { 0 } };
+	if (json_type(object) != JSON_OBJECT)
+		return false;
+	json_walk_init(&walk, object);
+	while (json_walk(&walk, &key, &value)) {
+		if (bytes_equal(key, BYTES("\"table\"")))
+			row->table = value;
+		else if (bytes_equal(key, BYTES("\"key\"")))
+			row->key = value;
+		else if (bytes_equal(key, BYTES("\"seen\"")))
+			row->seen = value;
+		else
+			return false;
+	}
+	return row->table.len > 0 && row->key.len > 0 && row->seen.len > 0 &&
+	       json_type(row->table) == JSON_TEXT &&
+	       json_type(row->key) == JSON_OBJECT &&
+	       json_type(row->seen) == JSON_TEXT;
+}
+
+/* Only these rows, each only if it still looks the same: see
+ * undo/compensate.h. */
+static bool put_rows(struct http_call *call, struct body *body,
+		     struct http_answer *answer)
+{
+	struct bytes none, object;
+	struct json_walk walk;
+	struct buf text;
+	struct json j;
+
+	buf_init(&text, &call->arena->as_mem);
+	json_init(&j, &text);
+	json_object(&j, NULL);
+	json_array(&j, "rows");
+	json_walk_init(&walk, body->rows);
+	while (json_walk(&walk, &none, &object)) {
+		struct seen_row row;
+
+		if (!parse_row(object, &row))
+			return bad_member(answer, "rows",
+					  "a list of {\"table\":TEXT,"
+					  "\"key\":{…},\"seen\":TEXT}, as the "
+					  "difference has them");
+		json_object(&j, NULL);
+		json_raw(&j, "table", row.table);
+		json_raw(&j, "key", row.key);
+		json_text(&j, "choice",
+			  body->resolution == RESOLVE_USE_UNDO ? BYTES("undo")
+							       : BYTES("keep"));
+		json_raw(&j, "seen", row.seen);
+		json_end(&j);
+	}
+	json_end(&j);
+	json_end(&j);
+	body->values = buf_bytes(&text);
+	if (buf_error(&text) == OK)
+		return true;
+	http_problem(answer, PROBLEM_NO_MEMORY, "out of memory; try again");
+	return false;
 }
 
 enum http_verdict http_resolve(const struct http_api *api,
@@ -166,7 +248,8 @@ enum http_verdict http_resolve(const struct http_api *api,
 
 	if (!begin_request(api, call, answer, RQ_RESOLVE, request) ||
 	    !parse_body(call, true, &body, answer) ||
-	    !check_resolve(&body, answer))
+	    !check_resolve(&body, answer) ||
+	    (body.rows.len > 0 && !put_rows(call, &body, answer)))
 		return HTTP_ANSWERED;
 	request->resolution = body.resolution;
 	request->text = body.values;

@@ -14,7 +14,11 @@
  *   POST /api/v1/transactions/{xid}/retry               {"reason"}
  *   POST /api/v1/transactions/{xid}/branches/{id}/retry {"reason"}
  *   POST /api/v1/transactions/{xid}/branches/{id}/resolve
- *                             {"resolution","values","reason"}
+ *                             {"resolution","values","rows","reason"}
+ *
+ * "rows" are what the operator saw of a dirty branch: the "table", "key" and
+ * "seen" of each row of the difference. Then only these rows are resolved, each
+ * only if it still looks the same; others stay dirty.
  *
  * {xid} is the whole xid, or its number alone. HEAD is GET without a body.
  *

@@ -567,6 +567,10 @@ static void test_the_command_shows_and_repairs(void **state)
 	assert_non_null(strstr(text, "is taken up again, now Rollback"));
 	command = agent_command(&a, WAIT_MS);
 	assert_int_equal(command.resolution, 2);
+	assert_true(bytes_equal(
+		command.values,
+		BYTES("{\"rows\":[{\"table\":\"stock\",\"key\":{\"id\":\"1\"},"
+		      "\"choice\":\"keep\",\"seen\":\"9f\"}]}")));
 	agent_done(&a, &command, BRANCH_ROLLBACKED, "", "");
 	await(&d, &tx, "\"finished\":true");
 }

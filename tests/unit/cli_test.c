@@ -529,6 +529,19 @@ static void test_resolve_sends_what_was_decided(void **state)
 	assert_int_equal(w.request.branch, 7);
 	assert_int_equal(w.request.resolution, RESOLVE_USE_UNDO);
 	assert_memory_equal(w.reason, "r", 1);
+	/* One dirty row is not shown: so it is about all. */
+	assert_int_equal(w.request.text.len, 0);
+	world.branches[0].detail =
+		BYTES("{\"dirty\":1,\"rows\":[{\"table\":\"t\",\"key\":"
+		      "{\"id\":\"1\"},\"seen\":\"9f\"}]}");
+	restart();
+	EXPECT(0, "tx resolve 11 7 --use-undo --reason r --yes");
+	assert_true(noted(&w));
+	assert_memory_equal(w.text,
+			    "{\"rows\":[{\"table\":\"t\",\"key\":{\"id\":"
+			    "\"1\"},\"choice\":\"undo\",\"seen\":\"9f\"}]}",
+			    w.request.text.len);
+	assert_true(w.request.text.len > 60);
 	EXPECT(0, "tx resolve 11 7 --keep-current -r r -y");
 	assert_true(noted(&w));
 	assert_int_equal(w.request.resolution, RESOLVE_KEEP_CURRENT);

@@ -597,6 +597,36 @@ static void test_a_resolution_is_asked_of_the_core(void **state)
 	end();
 }
 
+static void test_only_what_was_seen_is_resolved(void **state)
+{
+	static const char resolve[] =
+		"/api/v1/transactions/12/branches/7/resolve";
+
+	(void)state;
+	begin("POST", resolve,
+	      "{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":["
+	      "{\"seen\":\"9f\",\"table\":\"s.t\",\"key\":{\"id\":\"1\"}},"
+	      "{\"table\":\"u\",\"key\":{\"k\":null},\"seen\":\"absent\"}]}");
+	assert_int_equal(run(), 0);
+	assert_int_equal(x.request.resolution, RESOLVE_USE_UNDO);
+	assert_true(bytes_equal(
+		x.request.text,
+		BYTES("{\"rows\":[{\"table\":\"s.t\",\"key\":{\"id\":\"1\"},"
+		      "\"choice\":\"undo\",\"seen\":\"9f\"},"
+		      "{\"table\":\"u\",\"key\":{\"k\":null},"
+		      "\"choice\":\"undo\",\"seen\":\"absent\"}]}")));
+	end();
+	begin("POST", resolve,
+	      "{\"resolution\":\"keep_current\",\"reason\":\"r\",\"rows\":["
+	      "{\"seen\":\"9f\",\"table\":\"t\",\"key\":{}}]}");
+	assert_int_equal(run(), 0);
+	assert_true(
+		bytes_equal(x.request.text,
+			    BYTES("{\"rows\":[{\"table\":\"t\",\"key\":{},"
+				  "\"choice\":\"keep\",\"seen\":\"9f\"}]}")));
+	end();
+}
+
 static void test_an_order_that_is_not_clear_is_not_given(void **state)
 {
 	static const char resolve[] =
@@ -617,6 +647,16 @@ static void test_an_order_that_is_not_clear_is_not_given(void **state)
 		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"values\":{}}",
 		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"dry_run\":1}",
 		"{\"resolution\":\"use_undo\",\"reason\":\"r\"} x",
+		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":{}}",
+		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":[1]}",
+		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":["
+		"{\"table\":\"t\",\"key\":{}}]}",
+		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":["
+		"{\"table\":\"t\",\"key\":{},\"seen\":1}]}",
+		"{\"resolution\":\"use_undo\",\"reason\":\"r\",\"rows\":["
+		"{\"table\":\"t\",\"key\":{},\"seen\":\"1\",\"x\":1}]}",
+		"{\"resolution\":\"values\",\"reason\":\"r\",\"values\":{},"
+		"\"rows\":[]}",
 		"{\"resolution\":\"use_undo\",\"reason\":\"r\",}",
 	};
 
@@ -846,6 +886,8 @@ int main(void)
 		cmocka_unit_test_setup(test_a_retry_is_asked_of_the_core,
 				       setup),
 		cmocka_unit_test_setup(test_a_resolution_is_asked_of_the_core,
+				       setup),
+		cmocka_unit_test_setup(test_only_what_was_seen_is_resolved,
 				       setup),
 		cmocka_unit_test_setup(
 			test_an_order_that_is_not_clear_is_not_given, setup),

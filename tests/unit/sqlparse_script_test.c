@@ -282,6 +282,19 @@ static void test_a_line_break_joins_strings_of_postgres(void **state)
 	sql_script_free(s);
 }
 
+static void test_mysql_wants_white_space_behind_two_dashes(void **state)
+{
+	struct sql_script *s =
+		parse(SQL_MYSQL, "UPDATE t SET a = 1 --\n, b = 2 --\tx\n, "
+				 "c = 3--1");
+
+	(void)state;
+	assert_int_equal(s->statements[0].verdict, SQL_PROTECT);
+	assert_int_equal(s->statements[0].n_assigns, 3);
+	assert_text(s, s->statements[0].assigns[2].value.span, "3--1");
+	sql_script_free(s);
+}
+
 static void test_names_compare_by_the_dialects_rule(void **state)
 {
 	(void)state;
@@ -336,6 +349,8 @@ int main(void)
 		cmocka_unit_test(test_errors_say_line_and_column_in_characters),
 		cmocka_unit_test(test_an_error_never_shows_a_literal),
 		cmocka_unit_test(test_a_line_break_joins_strings_of_postgres),
+		cmocka_unit_test(
+			test_mysql_wants_white_space_behind_two_dashes),
 		cmocka_unit_test(test_names_compare_by_the_dialects_rule),
 		cmocka_unit_test(test_every_kind_and_verdict_has_a_name),
 		cmocka_unit_test(test_ten_thousand_rows_are_read),

@@ -141,8 +141,6 @@ void answer_commit(struct core *c, struct ask *ask)
 
 void answer_discard(struct core *c, struct ask *ask)
 {
-	if (!ask)
-		return;
 	c->n_timers--;
 	mem_free(c->mem, ask);
 }
@@ -155,6 +153,15 @@ int answer_give(struct core *c, const struct answer *a, uint64_t rests_on)
 	if (rc == OK)
 		answer_commit(c, ask);
 	return rc;
+}
+
+uint64_t answer_until(const struct core *c, const struct request *rq)
+{
+	uint64_t wait = rq->wait_ms;
+
+	if (wait > c->config.reply_wait_ms_max)
+		wait = c->config.reply_wait_ms_max;
+	return wait ? c->now_ms + wait : 0;
 }
 
 uint64_t answer_rests_on(const struct core *c, const struct gtx *g)

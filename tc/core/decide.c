@@ -112,15 +112,6 @@ static struct decision plan(const struct gtx *g, enum gtx_event event)
 	return d;
 }
 
-static uint64_t wait_until(const struct core *c, const struct request *rq)
-{
-	uint64_t wait = rq->wait_ms;
-
-	if (wait > c->config.reply_wait_ms_max)
-		wait = c->config.reply_wait_ms_max;
-	return wait ? c->now_ms + wait : 0;
-}
-
 static void say_decision(struct core *c, const struct gtx *g,
 			 const struct decision *d, const struct request *rq)
 {
@@ -163,7 +154,7 @@ static int stage(struct core *c, struct gtx *g, struct decision *d,
 	a = answer_about(rq, OK, g);
 	a.status = d->status;
 	rc = answer_stage(c, &a, g->stored ? row_seq(c) : 0,
-			  d->ends ? 0 : wait_until(c, rq), &d->ask);
+			  d->ends ? 0 : answer_until(c, rq), &d->ask);
 	if (rc != OK && d->ends)
 		mem_free(c->mem, d->ending.tomb);
 	return rc;

@@ -287,6 +287,8 @@ void answer_discard(struct core *c, struct ask *ask);
 /* Stage and commit in one: for units that do nothing else. */
 MUST_CHECK int answer_give(struct core *c, const struct answer *a,
 			   uint64_t rests_on);
+/* How long an answer may wait for phase two; 0: not at all. */
+uint64_t answer_until(const struct core *c, const struct request *rq);
 /* The row on which what is said about a transaction rests. */
 uint64_t answer_rests_on(const struct core *c, const struct gtx *g);
 /* What is to be told now to those who wait for a transaction's phase two. */

@@ -98,6 +98,15 @@ static void unstamp(const struct gtx *g)
 	branch_at(node)->lane->resource->stamp = 0;
 }
 
+/* Nothing is in its way any more. */
+static void let_go(struct core *c, struct branch *b)
+{
+	if (branch_hung(b->status))
+		branch_place(c, b, PLACE_HUNG);
+	else
+		branch_queue(c, b);
+}
+
 void phase_two_start(struct core *c, struct gtx *g)
 {
 	struct branch *b = next_in_order(g, &g->branches);
@@ -109,10 +118,8 @@ void phase_two_start(struct core *c, struct gtx *g)
 			continue;
 		if (must_wait(g, b, &first))
 			branch_place(c, b, PLACE_BLOCKED);
-		else if (branch_hung(b->status))
-			branch_place(c, b, PLACE_HUNG);
 		else
-			branch_queue(c, b);
+			let_go(c, b);
 	}
 	unstamp(g);
 }
@@ -129,10 +136,7 @@ static void unblock(struct core *c, const struct branch *b)
 			continue;
 		if (!g->ordered && next->lane->resource != b->lane->resource)
 			continue;
-		if (branch_hung(next->status))
-			branch_place(c, next, PLACE_HUNG);
-		else
-			branch_queue(c, next);
+		let_go(c, next);
 		return;
 	}
 }

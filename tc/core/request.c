@@ -195,14 +195,10 @@ static int decided_before(struct core *c, struct gtx *g,
 			  const struct request *rq)
 {
 	struct answer a = answer_about(rq, OK, g);
-	uint64_t wait = rq->wait_ms;
 	struct ask *ask;
-	int rc;
+	int rc =
+		answer_stage(c, &a, g->decision_seq, answer_until(c, rq), &ask);
 
-	if (wait > c->config.reply_wait_ms_max)
-		wait = c->config.reply_wait_ms_max;
-	rc = answer_stage(c, &a, g->decision_seq, wait ? c->now_ms + wait : 0,
-			  &ask);
 	if (rc == OK)
 		answer_commit(c, ask);
 	return rc;

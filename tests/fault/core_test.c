@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "tc/core/model.h"
 #include "tests/fakes/desk.h"
 #include "tests/fakes/flaky.h"
 
@@ -95,6 +96,13 @@ static uint64_t end(struct scene *s, struct bytes xid, bool commit)
 				     .wait_ms = 5000 });
 }
 
+static enum gtx_status status(struct scene *s, struct bytes xid)
+{
+	uint64_t id = ask(s, (struct request){ .type = RQ_STATUS, .xid = xid });
+
+	return desk_reply(s->d, id)->status;
+}
+
 static void done(struct scene *s, uint64_t branch, enum branch_status status)
 {
 	const struct command *co = desk_command(s->d, branch);
@@ -180,7 +188,7 @@ static void a_rollback_that_hangs(struct scene *s)
 				 .report = BRANCH_RDONLY });
 	desk_pass(s->d, s->d->config.timeout_ms_default);
 	done(s, b1, BRANCH_ROLLBACK_UNRETRYABLE);
-	assert_int_equal(desk_status(s->d, t), GTX_TIMEOUT_ROLLBACK_FAILED);
+	assert_int_equal(status(s, t), GTX_TIMEOUT_ROLLBACK_FAILED);
 	r = ask(s, (struct request){ .type = RQ_RESOLVE,
 				     .xid = t,
 				     .branch = b1,
@@ -195,7 +203,7 @@ static void a_rollback_that_hangs(struct scene *s)
 	desk_pass(s->d, s->d->config.command_timeout_ms);
 	desk_pass(s->d, 2000);
 	done(s, b1, BRANCH_ROLLBACKED);
-	assert_int_equal(desk_status(s->d, t), GTX_TIMEOUT_ROLLBACKED);
+	assert_int_equal(status(s, t), GTX_TIMEOUT_ROLLBACKED);
 }
 
 static void numbers(struct scene *s)
@@ -219,7 +227,7 @@ static void restart(struct scene *s)
 	peer_up(s, 1);
 	desk_pass(s->d, 100);
 	done(s, b, BRANCH_ROLLBACKED);
-	assert_int_equal(desk_status(s->d, t), GTX_ROLLBACKED);
+	assert_int_equal(status(s, t), GTX_ROLLBACKED);
 }
 
 static void play(struct scene *s)
@@ -244,13 +252,12 @@ static struct core_config small(void)
 	return config;
 }
 
-static void test_every_allocation_may_fail_once(void **state)
+static void sweep(bool tight)
 {
 	struct core_config config = small();
 	long n = 0;
 	int refused = 0, later = 0;
 
-	(void)state;
 	for (bool met = true; met; n++) {
 		struct scene s = { 0 };
 
@@ -260,6 +267,8 @@ static void test_every_allocation_may_fail_once(void **state)
 			assert_int_equal(s.flaky.live, 0);
 			continue;
 		}
+		if (tight) /* each effect's bytes are an allocation */
+			s.d->core->fx.arena.chunk_size = 1;
 		play(&s);
 		met = s.flaky.calls > n;
 		refused += s.refused;
@@ -271,6 +280,13 @@ static void test_every_allocation_may_fail_once(void **state)
 		      refused, later);
 	/* Both ways out were seen, often. */
 	assert_true(n > 100 && refused > 50 && later > 5);
+}
+
+static void test_every_allocation_may_fail_once(void **state)
+{
+	(void)state;
+	sweep(false);
+	sweep(true);
 }
 
 /* Loading is retried row by row; a second core starts from the same rows. */
@@ -338,11 +354,53 @@ static void test_loading_leaves_no_trace_either(void **state)
 	assert_int_equal(s.flaky.live, 0);
 }
 
+/* A burst of answers while memory is gone: some now, the rest later. */
+static void burst(bool memory_returns)
+{
+	struct core_config config = small();
+	struct scene s = { 0 };
+	struct bytes t1, t2;
+	size_t before;
+
+	config.lock_wait_ms_max = 1000;
+	flaky_init(&s.flaky, -1);
+	s.d = desk_new_raw(&config, &s.flaky.mem);
+	s.d->auto_store = true;
+	give(&s, (struct event){ .type = EV_READY });
+	t1 = begin(&s);
+	t2 = begin(&s);
+	add(&s, t1, MODE_AT, "a", 0);
+	for (int i = 0; i < 200; i++)
+		add(&s, t2, MODE_AT, "a", 3000000);
+	before = s.d->n_replies;
+	s.d->now_ms += config.lock_wait_ms_max;
+	s.flaky.fail_at = s.flaky.calls;
+	assert_int_equal(desk_step(s.d, (struct event){ .type = EV_TIME }), OK);
+	assert_true(s.d->n_replies > before);
+	assert_true(s.d->n_replies < before + 200);
+	assert_int_equal(core_deadline(s.d->core), s.d->now_ms + 10);
+	if (memory_returns) {
+		desk_pass(s.d, 100);
+		assert_int_equal(s.d->n_replies, before + 200);
+	}
+	desk_free(s.d);
+	assert_int_equal(s.flaky.live, 0);
+}
+
+static void test_what_follows_is_done_when_there_is_memory_again(void **state)
+{
+	(void)state;
+	burst(true);
+	burst(false); /* freed with answers still to be given */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_may_fail_once),
 		cmocka_unit_test(test_loading_leaves_no_trace_either),
+		cmocka_unit_test(
+			test_what_follows_is_done_when_there_is_memory_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

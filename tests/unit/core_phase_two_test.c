@@ -71,6 +71,19 @@ static uint64_t one_branch(struct desk *d, enum branch_mode mode, bool commit,
 	return b;
 }
 
+static bool keep_view(void *ctx, struct gtx_view v)
+{
+	*(struct gtx_view *)ctx = v;
+	return true;
+}
+
+/* What was too long is replaced by a JSON text that says so. */
+static void see_detail(void *ctx, struct branch_view v)
+{
+	(void)ctx;
+	assert_true(v.detail.len > 3 && v.detail.data[0] == '"');
+}
+
 /* ---- attempts ---- */
 
 static void test_failures_back_off_and_hang_in_the_end(void **state)
@@ -270,6 +283,60 @@ static void test_a_resolution_overtakes_the_attempt_before_it(void **state)
 				      .resolution = RESOLVE_KEEP_CURRENT });
 	desk_store(d);
 	assert_int_equal(desk_command(d, b)->resolution, RESOLVE_KEEP_CURRENT);
+}
+
+static void test_a_resolution_is_awaited_in_the_queue_as_well(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t b, n;
+
+	b = desk_register(d, xid, 1, MODE_AT, "R", "a");
+	desk_gone(d, 1);
+	desk_ask_end(d, xid, false, 0); /* nobody is there: it queues */
+	d->auto_store = false;
+	desk_ask(d, (struct request){ .type = RQ_RESOLVE,
+				      .xid = xid,
+				      .branch = b,
+				      .resolution = RESOLVE_USE_UNDO });
+	n = d->n_commands;
+	desk_peer(d, 2, "app", "i1", "R");
+	assert_int_equal(d->n_commands, n);
+	desk_store(d);
+	assert_int_equal(desk_command(d, b)->resolution, RESOLVE_USE_UNDO);
+}
+
+static void test_long_texts_are_cut_between_characters(void **state)
+{
+	struct core_config config = desk_config();
+	struct event e = { .type = EV_BRANCH_DONE };
+	struct gtx_filter f = { .status = -1, .limit = 1 };
+	struct gtx_view v = { 0 };
+	struct bytes xid;
+	struct desk *d;
+	uint64_t b;
+
+	(void)state;
+	config.text_max = 4;
+	config.application_data_max = 3;
+	d = desk_new(&config, true);
+	xid = desk_begin(d);
+	desk_peer(d, 1, "app", "i1", "R");
+	b = desk_register(d, xid, 1, MODE_AT, "R", "a");
+	desk_ask_end(d, xid, false, 0);
+	e.done = (struct branch_done){ .peer = 1,
+				       .command = desk_command(d, b)->id,
+				       .branch = b,
+				       .status = BRANCH_ROLLBACK_RETRYABLE,
+				       .error = BYTES("ab\u20ac"),
+				       .detail = BYTES("{\"now\":1}") };
+	assert_int_equal(desk_step(d, e), OK);
+	core_list(d->core, &f, d->now_ms, keep_view, &v);
+	assert_true(bytes_equal(v.last_error, BYTES("ab")));
+	assert_int_equal(
+		core_show(d->core, v.number, d->now_ms, &v, see_detail, NULL),
+		OK);
+	desk_free(d);
 }
 
 static void test_operators_hear_what_cannot_be(void **state)
@@ -590,6 +657,8 @@ int main(void)
 		T(test_a_dirty_branch_holds_up_only_the_older_of_its_resource),
 		T(test_a_resolution_goes_only_when_it_is_durable),
 		T(test_a_resolution_overtakes_the_attempt_before_it),
+		T(test_a_resolution_is_awaited_in_the_queue_as_well),
+		cmocka_unit_test(test_long_texts_are_cut_between_characters),
 		T(test_operators_hear_what_cannot_be),
 		T(test_a_retry_of_one_branch_leaves_the_other_hung),
 		T(test_a_peer_takes_only_so_many_at_once),

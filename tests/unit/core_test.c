@@ -281,6 +281,22 @@ static void test_the_time_starts_anew_after_a_restart(void **state)
 	assert_int_equal(desk_status(d, xid), GTX_TIMEOUT_ROLLBACKING);
 }
 
+static void test_no_commit_waits_longer_than_allowed(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t one, two;
+
+	desk_register(d, xid, 1, MODE_TCC, "R", "");
+	one = desk_ask_end(d, xid, true, UINT64_MAX);
+	two = desk_ask_end(d, xid, true, UINT64_MAX);
+	desk_pass(d, d->config.reply_wait_ms_max - 1);
+	assert_null(desk_find_reply(d, one));
+	desk_pass(d, 1);
+	assert_int_equal(desk_reply(d, one)->status, GTX_COMMIT_RETRYING);
+	assert_int_equal(desk_reply(d, two)->status, GTX_COMMIT_RETRYING);
+}
+
 /* ---- reports ---- */
 
 static int report(struct desk *d, struct bytes xid, uint64_t branch,
@@ -485,6 +501,37 @@ static void test_numbers_only_go_up_and_begins_wait_for_them(void **state)
 	desk_free(d);
 }
 
+static void test_registrations_wait_for_numbers_too(void **state)
+{
+	struct core_config config = desk_config();
+	struct bytes t1, t2;
+	uint64_t waits, parked;
+	struct desk *d;
+
+	(void)state;
+	config.id_block = 4;
+	d = desk_new(&config, true);
+	t1 = desk_begin(d);
+	t2 = desk_begin(d);
+	desk_register(d, t1, 0, MODE_AT, "R", "a");
+	waits = desk_ask_register(d, t2, 0, MODE_AT, "R", "a", 9000, 0);
+	d->auto_store = false;
+	while (desk_find_reply(d, desk_ask(d, (struct request){
+						       .type = RQ_IDS,
+						       .count = 1 })))
+		;
+	parked = desk_ask_register(d, t2, 0, MODE_AT, "R", "b", 0, 0);
+	desk_ask_end(d, t1, true, 0); /* the lock is free, but no number is */
+	assert_null(desk_find_reply(d, waits));
+	for (int i = 0; i < 4; i++)
+		desk_store(d);
+	assert_int_equal(desk_reply(d, waits)->err, OK);
+	assert_int_equal(desk_reply(d, parked)->err, OK);
+	assert_true(desk_reply(d, waits)->branch !=
+		    desk_reply(d, parked)->branch);
+	desk_free(d);
+}
+
 /* ---- tombstones ---- */
 
 static void test_tombstones_go_by_number_and_age(void **state)
@@ -551,6 +598,7 @@ int main(void)
 		T(test_a_branch_comes_only_in_begin),
 		T(test_a_commit_waits_as_long_as_it_wants),
 		T(test_a_time_out_rolls_back),
+		T(test_no_commit_waits_longer_than_allowed),
 		T(test_the_time_starts_anew_after_a_restart),
 		T(test_reports_end_branches_or_bring_data),
 		T(test_nothing_left_to_do_ends_with_the_decision),
@@ -558,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_data_has_a_limit),
 		cmocka_unit_test(
 			test_numbers_only_go_up_and_begins_wait_for_them),
+		cmocka_unit_test(test_registrations_wait_for_numbers_too),
 		cmocka_unit_test(test_tombstones_go_by_number_and_age),
 		T(test_a_failed_store_is_final),
 	};

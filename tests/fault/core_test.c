@@ -371,7 +371,7 @@ static void burst(bool memory_returns)
 	t2 = begin(&s);
 	add(&s, t1, MODE_AT, "a", 0);
 	for (int i = 0; i < 200; i++)
-		add(&s, t2, MODE_AT, "a", 3000000);
+		desk_ask_register(s.d, t2, 0, MODE_AT, "R", "a", 5000, 0);
 	before = s.d->n_replies;
 	s.d->now_ms += config.lock_wait_ms_max;
 	s.flaky.fail_at = s.flaky.calls;

@@ -1,9 +1,5 @@
 #include "rm-agent/db/driver.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 /* Our own SQL has few texts for each table; this bounds both sides' memory. */
 #define KEPT_LIMIT 128
 
@@ -112,46 +108,6 @@ void driver_retag(const struct db_stmt *stmt, struct db_result *r)
 				v->type = stmt->as[c];
 		}
 	}
-}
-
-static bool put_special(struct buf *out, double d)
-{
-	if (isnan(d))
-		buf_put_text(out, "NaN");
-	else if (isinf(d))
-		buf_put_text(out, d > 0 ? "Infinity" : "-Infinity");
-	else
-		return false;
-	return true;
-}
-
-void put_double(struct buf *out, double d)
-{
-	char text[40] = "";
-
-	if (put_special(out, d))
-		return;
-	for (int digits = 15; digits <= 17; digits++) {
-		(void)snprintf(text, sizeof(text), "%.*g", digits, d);
-		if (strtod(text, NULL) == d)
-			break;
-	}
-	buf_put_text(out, text);
-}
-
-void put_float(struct buf *out, float f)
-{
-	char text[40] = "";
-
-	if (put_special(out, (double)f))
-		return;
-	for (int digits = 6; digits <= 9; digits++) {
-		(void)snprintf(text, sizeof(text), "%.*g", digits, (double)f);
-		/* Also for who reads a double and rounds it. */
-		if (strtof(text, NULL) == f && (float)strtod(text, NULL) == f)
-			break;
-	}
-	buf_put_text(out, text);
 }
 
 /* ---- connections ---- */

@@ -178,7 +178,7 @@ struct db_result {
 	size_t n_columns;
 	struct value *values; /* row by row: [row * n_columns + column] */
 	size_t n_rows;
-	uint64_t affected;       /* rows, as the database counts them */
+	uint64_t affected; /* rows, as the database counts them */
 	/* Rows that the condition met: MySQL does not count those that an
 	 * UPDATE left as they were. Elsewhere the same as .affected. */
 	uint64_t matched;

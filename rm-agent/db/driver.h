@@ -15,6 +15,7 @@
 #include "rm-agent/db/charset.h"
 #include "rm-agent/db/db.h"
 #include "rm-agent/db/kept.h"
+#include "rm-agent/db/number.h"
 
 struct driver {
 	enum dialect dialect;
@@ -67,10 +68,6 @@ MUST_CHECK int driver_result(struct db_result *r, struct arena *arena,
 			     size_t columns, size_t rows);
 /* Give the values the types that the statement asks for. */
 void driver_retag(const struct db_stmt *stmt, struct db_result *r);
-
-/* Shortest decimal text that reads back to the same bits. */
-void put_double(struct buf *out, double d);
-void put_float(struct buf *out, float f);
 
 /* Connect, see db_open(). `dsn` is what stands in db_open(). */
 MUST_CHECK int pg_open(struct db **out, const struct mem *mem, const char *dsn,

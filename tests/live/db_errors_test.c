@@ -525,7 +525,7 @@ static MYSQL *connect_my(void)
 	MYSQL *conn = mysql_init(NULL);
 
 	if (!mysql_real_connect(conn, "127.0.0.1", "treaty", "treaty", "test",
-				(unsigned)atoi(port + 1), NULL, 0))
+				(unsigned)strtoul(port + 1, NULL, 10), NULL, 0))
 		fail_msg("%s", mysql_error(conn));
 	return conn;
 }

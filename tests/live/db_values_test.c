@@ -5,7 +5,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -531,7 +530,7 @@ static MYSQL *connect_my(void)
 	MYSQL *conn = mysql_init(NULL);
 
 	if (!mysql_real_connect(conn, "127.0.0.1", "treaty", "treaty", "test",
-				(unsigned)atoi(port + 1), NULL, 0))
+				(unsigned)strtoul(port + 1, NULL, 10), NULL, 0))
 		fail_msg("%s", mysql_error(conn));
 	return conn;
 }

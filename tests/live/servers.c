@@ -1,5 +1,7 @@
 #include "tests/live/servers.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 static void read_line(struct servers *s, char *line)
 {
 	char *space = strchr(line, ' '), *to = NULL;
+	size_t len;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (!space)
@@ -24,19 +27,21 @@ static void read_line(struct servers *s, char *line)
 		to = s->postgresql;
 	else if (strcmp(line, "mariadb") == 0)
 		to = s->mariadb;
-	if (to)
-		(void)snprintf(to, sizeof(s->mariadb), "%s", space);
+	len = strlen(space);
+	if (to && len < sizeof(s->mariadb))
+		memcpy(to, space, len + 1);
 }
 
 /* The script watches our pid and ends the servers when it is gone. */
-static void become_supervisor(struct servers *s, int which, int out)
+static void become_supervisor(struct servers *s, int which, int out, int parent)
 {
-	char parent[24];
-	const char *argv[] = { TREATY_SERVERS, "run", s->dir, parent,
-			       NULL,           NULL,  NULL };
-	int n = 4;
+	const char *argv[8] = { TREATY_SERVERS, "run", s->dir };
+	struct buf pid;
+	int n = 3;
 
-	(void)snprintf(parent, sizeof(parent), "%d", (int)getppid());
+	buf_init(&pid, &mem_heap);
+	buf_printf(&pid, "%d", parent);
+	argv[n++] = buf_text(&pid);
 	if (which & SERVERS_POSTGRESQL)
 		argv[n++] = "postgresql";
 	if (which & SERVERS_MARIADB)
@@ -53,8 +58,8 @@ static void become_supervisor(struct servers *s, int which, int out)
 int servers_start(struct servers *s, int which)
 {
 	char line[256] = "";
+	int fds[2], self = (int)getpid();
 	FILE *in;
-	int fds[2];
 
 	*s = (struct servers){ .dir = "/tmp/treaty-live-XXXXXX" };
 	/* The servers run as users of their own and must get through. */
@@ -70,7 +75,7 @@ int servers_start(struct servers *s, int which)
 	s->supervisor = (int)fork();
 	if (s->supervisor == 0) {
 		(void)close(fds[0]);
-		become_supervisor(s, which, fds[1]);
+		become_supervisor(s, which, fds[1], self);
 	}
 	(void)close(fds[1]);
 	in = fdopen(fds[0], "r");

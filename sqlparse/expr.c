@@ -7,151 +7,29 @@
  * end but the bracket, so only sub-queries, calls and names matter there.
  */
 
-/* ---- loose tokens, within brackets ---- */
-
-static void note_name(struct parser *p, const struct token *t)
-{
-	struct bytes name = token_text(p, t);
-
-	if (t->kind == T_NAME && name.len >= 2)
-		name = (struct bytes){ name.data + 1, name.len - 2 };
-	if (is_kind(p, T_LEFT))
-		p->flags |= function_flags(p->dialect, name);
-	else if (t->kind == T_NAME)
-		p->flags |= SQL_HAS_COLUMN;
-	else if (t->word == W_DEFAULT)
-		p->flags |= SQL_HAS_DEFAULT;
-	else
-		p->flags |= bare_word_flags(p->dialect, name);
-}
-
-/* CASE ... END; CASE was not passed yet. */
-static bool case_expr(struct parser *p)
-{
-	if (!nest_enter(p))
-		return false;
-	take_token(p);
-	while (!accept_word(p, W_END)) {
-		if (!parse_loose(p))
-			return false;
-	}
-	nest_leave(p);
-	return true;
-}
-
-static bool brackets(struct parser *p)
-{
-	if (!nest_enter(p))
-		return false;
-	take_token(p);
-	while (!accept_kind(p, T_CLOSE)) {
-		if (!parse_loose(p))
-			return false;
-	}
-	nest_leave(p);
-	return true;
-}
-
-bool parse_loose(struct parser *p)
-{
-	const struct token *t = peek_token(p);
-
-	switch (t->kind) {
-	case T_END:
-	case T_RIGHT:
-	case T_CLOSE:
-	case T_SEMICOLON:
-		return parse_fail(p, "the closing bracket or END");
-	case T_LEFT:
-		return parse_group(p);
-	case T_OPEN:
-		return brackets(p);
-	case T_DOT:
-		take_token(p);
-		if (!is_name(p, 0))
-			return true;
-		t = take_token(p);
-		if (is_kind(p, T_LEFT))
-			note_name(p, t);
-		return true;
-	case T_WORD:
-		if (t->word == W_CASE)
-			return case_expr(p);
-		if (t->word == W_SELECT)
-			return parse_query(p, NULL);
-		break;
-	case T_VARIABLE:
-		p->flags |= SQL_HAS_VARIABLE;
-		break;
-	case T_OP:
-		if (p->dialect == SQL_MYSQL && is_op(p, ":="))
-			p->flags |= SQL_HAS_VOLATILE;
-		break;
-	default:
-		break;
-	}
-	take_token(p);
-	if (t->kind == T_WORD || t->kind == T_NAME)
-		note_name(p, t);
-	return true;
-}
-
-bool at_query(const struct parser *p, size_t at)
-{
-	const struct token *t = token_ahead(p, at);
-
-	if (t->kind != T_WORD)
-		return false;
-	/* MySQL's VALUES(a) is a function. */
-	return t->word == W_SELECT || t->word == W_WITH ||
-	       (t->word == W_VALUES && p->dialect != SQL_MYSQL) ||
-	       (t->word == W_TABLE && p->dialect != SQL_SQLITE);
-}
-
-bool parse_group(struct parser *p)
-{
-	if (!nest_enter(p) || !expect_kind(p, T_LEFT))
-		return false;
-	if (at_query(p, 0)) {
-		p->flags |= SQL_HAS_SUBQUERY;
-		if (!parse_query(p, NULL))
-			return false;
-		if (!is_kind(p, T_RIGHT))
-			return parse_fail(p, "the end of the sub-query");
-	}
-	while (!accept_kind(p, T_RIGHT)) {
-		if (!parse_loose(p))
-			return false;
-	}
-	nest_leave(p);
-	return true;
-}
-
 /* ---- operands ---- */
 
-static const enum word time_units[] = {
-	W_MICROSECOND,
-	W_SECOND,
-	W_MINUTE,
-	W_HOUR,
-	W_DAY,
-	W_WEEK,
-	W_MONTH,
-	W_QUARTER,
-	W_YEAR,
-	W_SECOND_MICROSECOND,
-	W_MINUTE_MICROSECOND,
-	W_MINUTE_SECOND,
-	W_HOUR_MICROSECOND,
-	W_HOUR_SECOND,
-	W_HOUR_MINUTE,
-	W_DAY_MICROSECOND,
-	W_DAY_SECOND,
-	W_DAY_MINUTE,
-	W_DAY_HOUR,
-	W_YEAR_MONTH,
-	W_NONE,
-};
+static const enum word time_units[] = { W_MICROSECOND,
+					W_SECOND,
+					W_MINUTE,
+					W_HOUR,
+					W_DAY,
+					W_WEEK,
+					W_MONTH,
+					W_QUARTER,
+					W_YEAR,
+					W_SECOND_MICROSECOND,
+					W_MINUTE_MICROSECOND,
+					W_MINUTE_SECOND,
+					W_HOUR_MICROSECOND,
+					W_HOUR_SECOND,
+					W_HOUR_MINUTE,
+					W_DAY_MICROSECOND,
+					W_DAY_SECOND,
+					W_DAY_MINUTE,
+					W_DAY_HOUR,
+					W_YEAR_MONTH,
+					W_NONE };
 
 /* PostgreSQL: YEAR TO MONTH, SECOND(3), ... behind an interval. */
 static bool interval_fields(struct parser *p)
@@ -214,27 +92,25 @@ static bool interval(struct parser *p)
 
 /* Reserved words that are operands, and those that are when they have
  * arguments. The others end an expression. */
-static const enum word value_words[] = {
-	W_NULL,
-	W_TRUE,
-	W_FALSE,
-	W_DEFAULT,
-	W_CURRENT_DATE,
-	W_CURRENT_TIME,
-	W_CURRENT_TIMESTAMP,
-	W_CURRENT_USER,
-	W_CURRENT_ROLE,
-	W_LOCALTIME,
-	W_LOCALTIMESTAMP,
-	W_USER,
-	W_NONE,
-};
+static const enum word value_words[] = { W_NULL,
+					 W_TRUE,
+					 W_FALSE,
+					 W_DEFAULT,
+					 W_CURRENT_DATE,
+					 W_CURRENT_TIME,
+					 W_CURRENT_TIMESTAMP,
+					 W_CURRENT_USER,
+					 W_CURRENT_ROLE,
+					 W_LOCALTIME,
+					 W_LOCALTIMESTAMP,
+					 W_USER,
+					 W_NONE };
 
 static const enum word call_words[] = {
 	W_ANY,     W_ALL,    W_ARRAY,  W_CAST,     W_CHARACTER, W_CONVERT,
 	W_DEFAULT, W_EXISTS, W_GLOB,   W_IF,       W_INSERT,    W_LEFT,
 	W_LIKE,    W_MATCH,  W_MOD,    W_REPEAT,   W_REPLACE,   W_RIGHT,
-	W_ROW,     W_SOME,   W_VALUES, W_INTERVAL, W_BINARY,    W_NONE,
+	W_ROW,     W_SOME,   W_VALUES, W_INTERVAL, W_BINARY,    W_NONE
 };
 
 /* a.b.c, a.*, f(...), type 'literal' */

@@ -60,11 +60,11 @@ bool table_name(struct parser *p, struct sql_table *out)
 
 /* Words that some dialect would take for an alias, but that start a clause
  * at the places where an alias can stand. */
-static const enum word clause_words[] = {
-	W_SET,     W_RETURNING, W_WINDOW, W_CROSS,   W_INNER,
-	W_LEFT,    W_RIGHT,     W_OUTER,  W_NATURAL, W_JOIN,
-	W_INDEXED, W_FOR,       W_VALUES, W_SELECT,  W_NONE,
-};
+static const enum word clause_words[] = { W_SET,    W_RETURNING, W_WINDOW,
+					  W_CROSS,  W_INNER,     W_LEFT,
+					  W_RIGHT,  W_OUTER,     W_NATURAL,
+					  W_JOIN,   W_INDEXED,   W_FOR,
+					  W_VALUES, W_SELECT,    W_NONE };
 
 bool alias_take(struct parser *p, struct sql_name *out)
 {

@@ -106,6 +106,20 @@ bool column_take(struct parser *p, struct sql_column *out);
 bool column_list(struct parser *p, struct sql_column **items, size_t *n);
 bool is_cte(const struct parser *p, const struct sql_table *t);
 
+/* ---- bracket.c: where order does not matter ---- */
+
+/* A name was passed; flag what it means, as a call if ( follows. */
+void note_name(struct parser *p, const struct token *t);
+/* CASE ... END and [ ... ], from their first token on. */
+bool case_expr(struct parser *p);
+bool brackets(struct parser *p);
+/* ( ... ), with sub-queries in it. */
+bool parse_group(struct parser *p);
+/* One token of no importance, or a group; fails at an end. */
+bool parse_loose(struct parser *p);
+/* true if a query starts here. */
+bool at_query(const struct parser *p, size_t at);
+
 /* ---- expr.c: expressions ---- */
 
 /* One expression, to where a clause ends it. */
@@ -116,17 +130,11 @@ bool parse_expr_list(struct parser *p, struct sql_expr *out);
 void expr_begin(struct parser *p, unsigned *outer);
 bool expr_end(struct parser *p, size_t from, unsigned outer,
 	      struct sql_expr *out);
-/* ( ... ), with sub-queries in it. */
-bool parse_group(struct parser *p);
-/* One token of no importance, or a group; fails at an end. */
-bool parse_loose(struct parser *p);
 /* If tokens [from, to) are one value, set simple, text and param. */
 bool simple_value(struct parser *p, size_t from, size_t to,
 		  struct sql_expr *out);
 /* Type name behind :: */
 bool type_name(struct parser *p);
-/* true if a query starts here. */
-bool at_query(const struct parser *p, size_t at);
 
 /* Flags for a call of the function, or for the bare word. */
 unsigned function_flags(enum sql_dialect dialect, struct bytes name);
@@ -137,7 +145,7 @@ unsigned bare_word_flags(enum sql_dialect dialect, struct bytes name);
 /* Fill st->equals from the tokens of WHERE. */
 bool find_equals(struct parser *p, size_t from, size_t to);
 
-/* ---- query.c, from.c: SELECT and its parts ---- */
+/* ---- query.c, from.c, tail.c: SELECT and its parts ---- */
 
 struct refs {
 	struct sql_table *tables; /* a sub-query: name.text.len is 0 */
@@ -155,6 +163,8 @@ bool where_clause(struct parser *p, struct sql_statement *out);
 /* ORDER BY and LIMIT, and what else a dialect has there. */
 bool tail_clauses(struct parser *p, struct sql_statement *out, bool locks);
 bool returning_clause(struct parser *p);
+/* INTO a table, file or variables, if it is there. */
+bool into_clause(struct parser *p);
 /* The rows behind VALUES; `out` may be NULL. */
 bool value_rows(struct parser *p, struct sql_statement *out);
 

@@ -40,8 +40,8 @@ static int init_parts(struct core *c)
 	    peers_init(&c->peers, c->mem, seed) != OK ||
 	    tombs_init(&c->tombs, c->mem, seed) != OK)
 		return E_NOMEM;
-	c->peers.peers_max = c->config.peers_max;
-	c->peers.in_flight_max = c->config.in_flight_per_peer_max;
+	peers_limit(&c->peers, c->config.peers_max,
+		    c->config.in_flight_per_peer_max);
 	return OK;
 }
 
@@ -174,8 +174,7 @@ int core_reconfigure(struct core *c, const struct core_config *config)
 		return E_INVALID;
 	c->config = fresh;
 	c->ids.block = fresh.id_block;
-	c->peers.peers_max = fresh.peers_max;
-	c->peers.in_flight_max = fresh.in_flight_per_peer_max;
+	peers_limit(&c->peers, fresh.peers_max, fresh.in_flight_per_peer_max);
 	return OK;
 }
 

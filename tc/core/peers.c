@@ -338,6 +338,16 @@ void peers_trust(struct peers *ps, struct peer *p)
 	make_ready(ps, p);
 }
 
+/* A higher limit makes room for what waits. */
+void peers_limit(struct peers *ps, size_t peers_max, size_t in_flight_max)
+{
+	ps->peers_max = peers_max;
+	ps->in_flight_max = in_flight_max;
+	for (struct map_node *n = map_next(&ps->by_id, NULL); n;
+	     n = map_next(&ps->by_id, n))
+		make_ready(ps, CONTAINER_OF(n, struct peer, by_id));
+}
+
 /* ---- coming and going ---- */
 
 struct peer *peers_find(const struct peers *ps, uint64_t id)

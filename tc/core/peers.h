@@ -72,6 +72,9 @@ MUST_CHECK int peers_init(struct peers *ps, const struct mem *mem,
 			  uint64_t seed);
 void peers_fini(struct peers *ps); /* every lane must have been put back */
 
+/* How many there may be, and how much each takes at once. */
+void peers_limit(struct peers *ps, size_t peers_max, size_t in_flight_max);
+
 struct peer *peers_find(const struct peers *ps, uint64_t id);
 
 /* A peer came, or has other resources now. OK, E_NOMEM, E_LIMIT: peers_max. */

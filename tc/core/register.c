@@ -57,7 +57,7 @@ static const char *no_room(const struct core *c, const struct gtx *g,
 {
 	if (g->n_listed >= c->config.branches_per_gtx_max)
 		return "more branches than branches_per_gtx_max";
-	if (set && lock_set_fresh(set) > c->config.locks_max - c->locks.n_owned)
+	if (set && c->locks.n_owned + lock_set_fresh(set) > c->config.locks_max)
 		return "more row locks than locks_max";
 	return NULL;
 }

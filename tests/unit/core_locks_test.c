@@ -185,16 +185,19 @@ static void test_a_repeated_request_keeps_its_place(void **state)
 {
 	struct desk *d = *state;
 	struct bytes t1 = desk_begin(d), t2 = desk_begin(d);
-	uint64_t first, again, late;
+	struct bytes t3 = desk_begin(d);
+	uint64_t first, again, late, behind;
 
 	desk_register(d, t1, 2, MODE_AT, "R", "a");
 	first = desk_ask_register(d, t2, 1, MODE_AT, "R", "a", 1000, 77);
+	behind = desk_ask_register(d, t3, 2, MODE_AT, "R", "a", 1000, 0);
 	desk_peer(d, 3, "app", "i1", "R"); /* it reconnects */
 	again = desk_ask_register(d, t2, 3, MODE_AT, "R", "a", 1000, 77);
 	desk_gone(d, 1);
-	assert_int_equal(core_stats(d->core).waiters_now, 1);
+	assert_int_equal(core_stats(d->core).waiters_now, 2);
 	desk_ask_end(d, t1, true, 0);
 	assert_null(desk_find_reply(d, first));
+	assert_null(desk_find_reply(d, behind));
 	assert_int_equal(err_of(d, again), OK);
 	assert_int_equal(desk_reply(d, again)->peer, 3);
 	late = desk_ask_register(d, t2, 3, MODE_AT, "R", "a", 1000, 77);
@@ -276,6 +279,22 @@ static void test_a_look_after_a_commit_waits_for_the_disk(void **state)
 	assert_int_equal(err_of(d, l), OK);
 }
 
+static void test_a_look_that_waited_waits_for_the_disk_too(void **state)
+{
+	struct desk *d = *state;
+	struct bytes t1 = desk_begin(d), t2 = desk_begin(d);
+	uint64_t l;
+
+	desk_register(d, t1, 1, MODE_AT, "R", "a");
+	l = look(d, t2, "a", 1000);
+	d->auto_store = false;
+	desk_ask_end(d, t1, true, 0);
+	assert_int_equal(core_stats(d->core).waiters_now, 0);
+	assert_null(desk_find_reply(d, l));
+	desk_store(d);
+	assert_int_equal(err_of(d, l), OK);
+}
+
 static void test_locks_are_there_again_after_a_restart(void **state)
 {
 	struct desk *d = *state;
@@ -310,6 +329,7 @@ int main(void)
 		T(test_a_limit_is_looked_at_again_when_the_wait_ends),
 		T(test_a_failed_branch_gives_its_locks_back),
 		T(test_a_look_after_a_commit_waits_for_the_disk),
+		T(test_a_look_that_waited_waits_for_the_disk_too),
 		T(test_locks_are_there_again_after_a_restart),
 	};
 

@@ -165,6 +165,73 @@ static void test_an_answer_to_another_question_is_a_failure(void **state)
 	assert_int_equal(desk_status(d, xid), GTX_COMMIT_RETRYING);
 }
 
+static void test_nobody_is_done_before_the_decision_is_durable(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	struct command forged = { .peer = 1, .id = 1, .xid = xid };
+
+	forged.branch = desk_register(d, xid, 1, MODE_AT, "R", "a");
+	desk_done(d, &forged, BRANCH_COMMITTED, NULL);
+	desk_done(d, &forged, BRANCH_ROLLBACKED, NULL);
+	assert_int_equal(desk_status(d, xid), GTX_BEGIN);
+	d->auto_store = false;
+	desk_ask_end(d, xid, false, 0);
+	desk_done(d, &forged, BRANCH_ROLLBACKED, NULL);
+	assert_int_equal(core_stats(d->core).locks_now, 1);
+	desk_store(d);
+	assert_non_null(desk_command(d, forged.branch));
+}
+
+static void test_a_command_has_a_number_of_its_own_over_restarts(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid;
+	uint64_t b = one_branch(d, MODE_TCC, true, &xid);
+	uint64_t first = desk_command(d, b)->id;
+
+	assert_int_equal(desk_crash(d), OK);
+	desk_peer(d, 2, "app", "i1", "R");
+	assert_true(desk_command(d, b)->id > first);
+}
+
+struct dues {
+	uint64_t min, max;
+};
+
+static void see_due(void *ctx, struct branch_view v)
+{
+	struct dues *s = ctx;
+
+	if (v.next_due_ms < s->min)
+		s->min = v.next_due_ms;
+	if (v.next_due_ms > s->max)
+		s->max = v.next_due_ms;
+}
+
+static void test_what_failed_together_does_not_come_back_together(void **state)
+{
+	struct desk *d = *state;
+	struct gtx_filter f = { .status = -1, .limit = 1 };
+	struct dues dues = { UINT64_MAX, 0 };
+	struct bytes xid = desk_begin(d);
+	struct gtx_view v = { 0 };
+	uint64_t b[20];
+
+	for (int i = 0; i < 20; i++)
+		b[i] = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	desk_ask_end(d, xid, true, 0);
+	for (int i = 0; i < 20; i++)
+		desk_done(d, desk_command(d, b[i]), BRANCH_COMMIT_RETRYABLE,
+			  "busy");
+	core_list(d->core, &f, d->now_ms, keep_view, &v);
+	assert_int_equal(
+		core_show(d->core, v.number, d->now_ms, &v, see_due, &dues),
+		OK);
+	assert_in_range(dues.min, 50, 65);
+	assert_in_range(dues.max, 85, 100);
+}
+
 /* ---- order ---- */
 
 static void test_ordered_phase_two_goes_one_by_one(void **state)
@@ -512,6 +579,28 @@ static void test_a_peer_that_changes_its_resources(void **state)
 	assert_int_equal(desk_command(d, b)->peer, 1);
 }
 
+static void test_new_limits_count_from_now_on(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d), held = desk_begin(d);
+	const struct reply *r;
+
+	for (int i = 0; i < 5; i++)
+		desk_register(d, xid, 1, MODE_TCC, "R", "");
+	desk_register(d, held, 1, MODE_AT, "R", "abc");
+	desk_ask_end(d, xid, true, 0);
+	assert_int_equal(d->n_commands, 2);
+	d->config.in_flight_per_peer_max = 4;
+	d->config.locks_max = 2; /* three are held: they stay, none is added */
+	assert_int_equal(core_reconfigure(d->core, &d->config), OK);
+	core_check(d->core);
+	desk_step(d, (struct event){ .type = EV_TIME });
+	assert_int_equal(d->n_commands, 4);
+	r = desk_reply(d,
+		       desk_ask_register(d, held, 1, MODE_AT, "R", "x", 0, 0));
+	assert_int_equal(r->err, E_LIMIT);
+}
+
 static void test_peers_have_a_limit(void **state)
 {
 	struct desk *d = *state;
@@ -653,6 +742,9 @@ int main(void)
 		T(test_a_late_done_counts_and_a_late_failure_does_not),
 		T(test_a_late_done_frees_a_hung_branch),
 		T(test_an_answer_to_another_question_is_a_failure),
+		T(test_nobody_is_done_before_the_decision_is_durable),
+		T(test_a_command_has_a_number_of_its_own_over_restarts),
+		T(test_what_failed_together_does_not_come_back_together),
 		T(test_ordered_phase_two_goes_one_by_one),
 		T(test_a_dirty_branch_holds_up_only_the_older_of_its_resource),
 		T(test_a_resolution_goes_only_when_it_is_durable),
@@ -667,6 +759,7 @@ int main(void)
 		T(test_a_black_hole_holds_up_nobody),
 		T(test_a_suspect_is_trusted_again_when_it_answers),
 		T(test_a_peer_that_changes_its_resources),
+		T(test_new_limits_count_from_now_on),
 		T(test_peers_have_a_limit),
 		cmocka_unit_test(test_fifty_thousand_due_branches_are_no_storm),
 	};

@@ -359,16 +359,39 @@ static void test_nothing_left_to_do_ends_with_the_decision(void **state)
 	struct desk *d = *state;
 	struct bytes xid = desk_begin(d);
 	uint64_t b = desk_register(d, xid, 1, MODE_XA, "R", "");
-	uint64_t id;
+	uint64_t id, forced;
 
 	report(d, xid, b, BRANCH_RDONLY, NULL);
 	d->auto_store = false;
+	forced = d->forced_steps;
 	id = desk_ask_end(d, xid, true, 5000);
 	assert_null(desk_find_reply(d, id)); /* a row is at stake */
 	desk_store(d);
 	assert_int_equal(desk_reply(d, id)->status, GTX_COMMITTED);
 	assert_int_equal(desk_count(d, ROW_GTX) + desk_count(d, ROW_BRANCH), 0);
 	assert_int_equal(d->archives[0].n_branches, 1);
+	assert_int_equal(d->forced_steps, forced + 1);
+}
+
+static void test_a_repeated_report_waits_for_the_disk_as_well(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t b = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	struct request rq = { .type = RQ_REPORT,
+			      .xid = xid,
+			      .branch = b,
+			      .report = BRANCH_PHASE_ONE_FAILED };
+	uint64_t one, two;
+
+	d->auto_store = false;
+	one = desk_ask(d, rq);
+	two = desk_ask(d, rq);
+	assert_null(desk_find_reply(d, one));
+	assert_null(desk_find_reply(d, two));
+	desk_store(d);
+	assert_int_equal(desk_reply(d, one)->err, OK);
+	assert_int_equal(desk_reply(d, two)->err, OK);
 }
 
 /* ---- limits and nonsense ---- */
@@ -602,6 +625,7 @@ int main(void)
 		T(test_the_time_starts_anew_after_a_restart),
 		T(test_reports_end_branches_or_bring_data),
 		T(test_nothing_left_to_do_ends_with_the_decision),
+		T(test_a_repeated_report_waits_for_the_disk_as_well),
 		T(test_nonsense_is_told_what_is_wrong),
 		cmocka_unit_test(test_data_has_a_limit),
 		cmocka_unit_test(

@@ -138,7 +138,7 @@ uint64_t value_number(struct value v)
 static int probe(struct db *db, struct bytes sql, struct arena *arena,
 		 struct bytes *out)
 {
-	struct db_stmt stmt = { .sql = sql };
+	struct db_stmt stmt = { .sql = sql, .keep = true };
 	struct db_result r;
 	int rc = db_exec(db, &stmt, arena, &r);
 

@@ -44,7 +44,9 @@ static const char about_foreign_keys[] =
 	" WHERE r.UNIQUE_CONSTRAINT_SCHEMA = ? AND r.REFERENCED_TABLE_NAME = ?"
 	" ORDER BY r.CONSTRAINT_NAME, k.ORDINAL_POSITION";
 
-/* Sums of checksums, because GROUP_CONCAT cuts off without an error. */
+/* Sums of checksums, because GROUP_CONCAT cuts off without an error. Foreign
+ * keys of tables in other databases are left out: finding those opens every
+ * table of the server (16 ms where the rest takes 2). */
 static const char probe_text[] =
 	"SELECT CONCAT_WS('/', (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
 	"CONCAT_WS('|', ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE,"
@@ -60,7 +62,7 @@ static const char probe_text[] =
 	" AND EVENT_OBJECT_TABLE = %2$s), (SELECT CONCAT(COUNT(*), '.',"
 	" SUM(CRC32(CONCAT_WS('|', CONSTRAINT_NAME, DELETE_RULE,"
 	" UPDATE_RULE)))) FROM information_schema.REFERENTIAL_CONSTRAINTS"
-	" WHERE UNIQUE_CONSTRAINT_SCHEMA = %1$s"
+	" WHERE CONSTRAINT_SCHEMA = %1$s"
 	" AND REFERENCED_TABLE_NAME = %2$s), (SELECT ENGINE"
 	" FROM information_schema.TABLES WHERE TABLE_SCHEMA = %1$s"
 	" AND TABLE_NAME = %2$s))";

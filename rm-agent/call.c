@@ -2,13 +2,18 @@
 
 #include "base/log.h"
 
-/* Without threads several may do the loop's work at once, and one may take away
- * what another one waits for. */
-#define SHARED_WAIT_MS 5
+/*
+ * Of the calls that wait for their answers one does the loop's work: it reads
+ * the socket itself, so that its answer comes without a hop through another
+ * thread, and wakes the others when theirs come. When it has its own it hands
+ * the work on to the next that waits; if there is none, the loop's thread (if
+ * there is one) sees that it is wanted again.
+ */
 
 static void call_init(struct call *c, struct treaty *t)
 {
 	c->t = t;
+	list_init(&c->link);
 	c->done = false;
 	c->err = OK;
 	buf_init(&c->body, &mem_heap);
@@ -48,32 +53,81 @@ void call_end(struct call *c, const struct session_output *end)
 	if (keep(c, end) != OK && end->err == OK)
 		c->err = E_UNKNOWN;
 	c->done = true;
-	(void)pthread_cond_signal(&c->ended);
+	if (c->t->agent->pump != c)
+		(void)pthread_cond_signal(&c->ended);
+	else if (c->t->agent->pump_sleeps)
+		call_wake(c->t);
 }
 
-/* Do the loop's work until the call has ended. Locked. */
-static void pump(struct treaty *t, struct call *c)
+void call_wake(struct treaty *t)
 {
-	t->agent->pumping++;
-	while (!c->done) {
-		uint64_t until;
+	if (t->agent->pump_woken)
+		return;
+	t->agent->pump_woken = true;
+	transport_wake_call(t->agent->transport);
+}
 
+static void sleep_pumping(struct treaty *t)
+{
+	struct agent *a = t->agent;
+	bool watch_send = a->blocked;
+
+	a->pump_until_ms = loop_deadline(t);
+	a->pump_sleeps = true;
+	handle_unlock(t);
+	transport_wait_call(a->transport, watch_send,
+			    loop_timeout(a->pump_until_ms));
+	handle_lock(t);
+	a->pump_sleeps = false;
+	if (a->pump_woken)
+		transport_awake_call(a->transport);
+	a->pump_woken = false;
+}
+
+/* Nobody does the loop's work: the next that waits shall. Locked. */
+static void hand_on(struct agent *a)
+{
+	struct list *next = list_first(&a->waiting);
+
+	if (next)
+		(void)pthread_cond_signal(
+			&CONTAINER_OF(next, struct call, link)->ended);
+}
+
+/* Do the loop's work until the call has ended, or (without threads) until there
+ * is a handler to run. Locked. */
+static void pump(struct treaty *t, const struct call *c)
+{
+	t->agent->pump = c;
+	loop_turn(t);
+	while (!c->done && !(c->handlers && runner_waiting(t))) {
+		sleep_pumping(t);
 		loop_turn(t);
-		if (c->done)
-			break;
+	}
+	t->agent->pump = NULL;
+	hand_on(t->agent);
+}
+
+/* Wait until the call has ended. Locked. */
+static void wait(struct treaty *t, struct call *c)
+{
+	struct agent *a = t->agent;
+
+	c->handlers = c->handlers && !a->threaded;
+	while (!c->done) {
 		if (c->handlers && runner_waiting(t)) {
 			runner_run(t);
-			continue;
+		} else if (a->pump) {
+			list_append(&a->waiting, &c->link);
+			(void)pthread_cond_wait(&c->ended, &t->lock);
+			list_remove(&c->link);
+		} else {
+			pump(t, c);
 		}
-		until = loop_deadline(t);
-		if (t->agent->pumping > 1 &&
-		    until > clock_ms() + SHARED_WAIT_MS)
-			until = clock_ms() + SHARED_WAIT_MS;
-		handle_unlock(t);
-		loop_wait(t, until);
-		handle_lock(t);
 	}
-	t->agent->pumping--;
+	/* It may have been this one that the work was handed on to. */
+	if (!a->pump)
+		hand_on(a);
 }
 
 static int failed(const struct call *c, const char *what, struct bytes xid,
@@ -116,10 +170,7 @@ int call_wait(struct treaty *t, const struct msg *m, uint64_t timeout_ms,
 		session_request(t->agent->session, m, now + timeout_ms, c, now);
 	if (c->err == OK) {
 		loop_flush(t);
-		if (!t->agent->threaded)
-			pump(t, c);
-		while (!c->done)
-			(void)pthread_cond_wait(&c->ended, &t->lock);
+		wait(t, c);
 	}
 	handle_unlock(t);
 	return c->err == OK ? OK : failed(c, what, m->xid, timeout_ms);

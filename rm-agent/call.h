@@ -10,6 +10,7 @@
 
 struct call {
 	struct treaty *t;
+	struct list link; /* with the others that wait */
 	/* Instead of waking a waiter: what to do at the end. Locked. The call
 	 * frees itself. */
 	void (*then)(struct call *c, const struct session_output *end);
@@ -37,6 +38,9 @@ MUST_CHECK int call_later(struct treaty *t, const struct msg *m,
 			  uint64_t timeout_ms, struct call *c);
 /* Ask and forget. Not locked, but inside the handle. */
 void call_forget(struct treaty *t, const struct msg *m);
+
+/* Wake the call that does the loop's work. Locked. */
+void call_wake(struct treaty *t);
 
 /* The session has ended a request of ours. Locked. */
 void call_end(struct call *c, const struct session_output *end);

@@ -185,6 +185,7 @@ static int open_agent(struct treaty *t, const struct treaty_options *options)
 
 	a->options = *options;
 	a->threaded = options->threads > 0;
+	list_init(&a->waiting);
 	rc = runner_init(&a->runner);
 	if (rc == OK &&
 	    getrandom(&a->random, sizeof a->random, 0) != sizeof a->random) {

@@ -38,6 +38,8 @@ struct id_block {
 	uint64_t end;
 };
 
+struct call;
+
 struct agent {
 	/* constant */
 	struct treaty_options options; /* text of it is not kept */
@@ -50,8 +52,14 @@ struct agent {
 	uint32_t sp_id;         /* of the last message that was sent */
 	bool blocked;           /* the transport took nothing the last time */
 	uint64_t loop_until_ms; /* the loop's thread sleeps that long */
-	unsigned pumping;       /* calls that do the loop's work themselves */
-	uint64_t random;        /* state of random_next(), for client keys */
+
+	/* Of the calls that wait, one does the loop's work; see call.c. */
+	struct list waiting;     /* the others */
+	const struct call *pump; /* that one; NULL: none */
+	bool pump_sleeps;        /* … in transport_wait_call() */
+	bool pump_woken;         /* … and was woken */
+	uint64_t pump_until_ms;
+	uint64_t random; /* state of random_next(), for client keys */
 	struct hook hooks[HOOKS_MAX];
 	size_t n_hooks;
 	struct id_block ids;
@@ -97,7 +105,8 @@ uint64_t clock_ms(void); /* monotonic */
 
 /* Read, act, send: what is possible now. Locked. */
 void loop_turn(struct treaty *t);
-/* Send what is queued, wake the loop's thread if it sleeps too long. Locked. */
+/* Send what is queued, wake who does the loop's work if it sleeps too long.
+ * Locked. */
 void loop_flush(struct treaty *t);
 /* What the session wants us to do. Locked. */
 void loop_outputs(struct treaty *t);
@@ -105,6 +114,8 @@ void loop_outputs(struct treaty *t);
 uint64_t loop_deadline(const struct treaty *t);
 /* Wait for something to do until then; not locked. */
 void loop_wait(struct treaty *t, uint64_t until_ms);
+/* Milliseconds from now until then, for poll(): -1 for never. */
+int loop_timeout(uint64_t until_ms);
 MUST_CHECK int loop_start(struct treaty *t);
 void loop_stop(struct treaty *t);
 

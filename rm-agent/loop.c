@@ -11,6 +11,10 @@
 /* When the transport takes nothing, it is asked again that often even if it
  * does not say that it can. */
 #define BLOCKED_MS 20
+/* While a call does the loop's work the loop's thread stays away, and looks
+ * that often whether it is wanted again. Waking it after each call would cost
+ * more than commands that come this much later. */
+#define PARK_MS 2
 
 static void keep_coordinator(struct agent *a, struct bytes name)
 {
@@ -92,6 +96,7 @@ static void send_queued(struct agent *a)
 		else
 			a->blocked = true;
 	}
+	transport_watch_send(a->transport, a->blocked);
 }
 
 void loop_turn(struct treaty *t)
@@ -99,7 +104,6 @@ void loop_turn(struct treaty *t)
 	struct agent *a = t->agent;
 	uint64_t now;
 
-	transport_awake(a->transport);
 	if (transport_renewed(a->transport))
 		session_connected(a->session, clock_ms());
 	now = clock_ms();
@@ -121,24 +125,53 @@ uint64_t loop_deadline(const struct treaty *t)
 
 void loop_flush(struct treaty *t)
 {
-	send_queued(t->agent);
-	if (t->agent->loop_runs && loop_deadline(t) < t->agent->loop_until_ms)
-		transport_wake(t->agent->transport);
+	struct agent *a = t->agent;
+	uint64_t at;
+
+	send_queued(a);
+	at = loop_deadline(t);
+	if (a->pump_sleeps) {
+		if (at < a->pump_until_ms)
+			call_wake(t);
+	} else if (!a->pump && a->loop_runs && at < a->loop_until_ms) {
+		transport_wake(a->transport);
+	}
+}
+
+int loop_timeout(uint64_t until_ms)
+{
+	uint64_t now = clock_ms();
+
+	if (until_ms <= now)
+		return 0;
+	return until_ms - now < INT_MAX ? (int)(until_ms - now) : -1;
 }
 
 void loop_wait(struct treaty *t, uint64_t until_ms)
 {
-	uint64_t now = clock_ms();
-	int timeout = -1;
-
-	if (until_ms <= now)
-		timeout = 0;
-	else if (until_ms - now < INT_MAX)
-		timeout = (int)(until_ms - now);
-	transport_wait(t->agent->transport, timeout);
+	transport_wait(t->agent->transport, loop_timeout(until_ms));
 }
 
 /* ---- the thread ---- */
+
+static void park(struct treaty *t)
+{
+	t->agent->loop_until_ms = clock_ms() + PARK_MS;
+	handle_unlock(t);
+	transport_park(t->agent->transport, PARK_MS);
+	handle_lock(t);
+}
+
+static void work_and_wait(struct treaty *t)
+{
+	uint64_t until;
+
+	loop_turn(t);
+	until = t->agent->loop_until_ms = loop_deadline(t);
+	handle_unlock(t);
+	loop_wait(t, until);
+	handle_lock(t);
+}
 
 static void *loop_main(void *arg)
 {
@@ -146,13 +179,11 @@ static void *loop_main(void *arg)
 
 	handle_lock(t);
 	while (!t->agent->stop) {
-		uint64_t until;
-
-		loop_turn(t);
-		until = t->agent->loop_until_ms = loop_deadline(t);
-		handle_unlock(t);
-		loop_wait(t, until);
-		handle_lock(t);
+		if (t->agent->pump)
+			park(t);
+		else
+			work_and_wait(t);
+		transport_awake(t->agent->transport);
 	}
 	handle_unlock(t);
 	return NULL;

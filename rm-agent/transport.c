@@ -3,6 +3,7 @@
 #include "base/buf.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -28,9 +29,13 @@
 
 struct transport {
 	int socket;
-	int endpoint; /* -1: not connected to anything */
+	int endpoint;   /* -1: not connected to anything */
+	int receive_fd; /* of the socket: readable when a message is there */
+	int send_fd;    /* of the socket: readable when it can send */
+	bool watch_send;
 	int epoll;
 	int wake;
+	int wake_call;
 	uint64_t connections; /* made so far, as nanomsg counts */
 	size_t n_addresses;
 	size_t address;
@@ -111,26 +116,25 @@ static int watch(struct transport *t, int fd, uint32_t events)
 	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? OK : E_IO;
 }
 
-static int watch_option(struct transport *t, int option, uint32_t events)
+static int option_fd(struct transport *t, int option, int *fd)
 {
-	int fd;
-	size_t size = sizeof fd;
+	size_t size = sizeof *fd;
 
-	if (nn_getsockopt(t->socket, NN_SOL_SOCKET, option, &fd, &size) != 0)
-		return E_IO;
-	return watch(t, fd, events);
+	return nn_getsockopt(t->socket, NN_SOL_SOCKET, option, fd, &size) == 0
+		       ? OK
+		       : E_IO;
 }
 
-/* Level for what arrives. The descriptor for sending is readable nearly always,
- * so only its edges count: they come when a connection is made or drained. */
 static int watch_all(struct transport *t)
 {
-	int rc = watch(t, t->wake, EPOLLIN);
+	int rc = option_fd(t, NN_RCVFD, &t->receive_fd);
 
 	if (rc == OK)
-		rc = watch_option(t, NN_RCVFD, EPOLLIN);
+		rc = option_fd(t, NN_SNDFD, &t->send_fd);
 	if (rc == OK)
-		rc = watch_option(t, NN_SNDFD, EPOLLIN | EPOLLET);
+		rc = watch(t, t->wake, EPOLLIN);
+	if (rc == OK)
+		rc = watch(t, t->receive_fd, EPOLLIN);
 	return rc;
 }
 
@@ -140,8 +144,9 @@ static int start(struct transport *t, size_t message_max)
 
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->wake_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->socket = nn_socket(AF_SP_RAW, NN_REQ);
-	if (t->epoll < 0 || t->wake < 0 || t->socket < 0)
+	if (t->epoll < 0 || t->wake < 0 || t->wake_call < 0 || t->socket < 0)
 		return E_IO;
 	rc = configure(t->socket, message_max);
 	if (rc == OK)
@@ -162,7 +167,7 @@ int transport_open(struct transport **out, const char *addresses,
 	*why = "out of memory";
 	if (!t)
 		return E_NOMEM;
-	t->socket = t->endpoint = t->epoll = t->wake = -1;
+	t->socket = t->endpoint = t->epoll = t->wake = t->wake_call = -1;
 	rc = split(t, addresses);
 	if (rc == E_INVALID || rc == E_LIMIT)
 		*why = "an address must be tcp://host:port or ipc:///path, "
@@ -191,6 +196,8 @@ void transport_close(struct transport *t)
 		(void)close(t->epoll);
 	if (t->wake >= 0)
 		(void)close(t->wake);
+	if (t->wake_call >= 0)
+		(void)close(t->wake_call);
 	for (size_t i = 0; i < t->n_addresses; i++)
 		mem_free(&mem_heap, t->addresses[i]);
 	mem_free(&mem_heap, t);
@@ -272,6 +279,19 @@ const char *transport_address(const struct transport *t)
 	return t->addresses[t->address];
 }
 
+/* Level-triggered, and only while there is something to send: a socket that is
+ * idle can send nearly always. */
+void transport_watch_send(struct transport *t, bool on)
+{
+	if (on == t->watch_send)
+		return;
+	if (on && watch(t, t->send_fd, EPOLLIN) != OK)
+		return; /* the loop asks again after a while in any case */
+	if (!on)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, t->send_fd, NULL);
+	t->watch_send = on;
+}
+
 int transport_fd(const struct transport *t)
 {
 	return t->epoll;
@@ -289,9 +309,39 @@ void transport_wake(struct transport *t)
 	(void)eventfd_write(t->wake, 1);
 }
 
+void transport_park(struct transport *t, int timeout_ms)
+{
+	struct pollfd p = { .fd = t->wake, .events = POLLIN };
+
+	(void)poll(&p, 1, timeout_ms);
+}
+
 void transport_awake(struct transport *t)
 {
 	eventfd_t n;
 
 	(void)eventfd_read(t->wake, &n);
+}
+
+void transport_wait_call(struct transport *t, bool watch_send, int timeout_ms)
+{
+	struct pollfd p[] = {
+		{ .fd = t->receive_fd, .events = POLLIN },
+		{ .fd = t->wake_call, .events = POLLIN },
+		{ .fd = watch_send ? t->send_fd : -1, .events = POLLIN },
+	};
+
+	(void)poll(p, ARRAY_LEN(p), timeout_ms);
+}
+
+void transport_wake_call(struct transport *t)
+{
+	(void)eventfd_write(t->wake_call, 1);
+}
+
+void transport_awake_call(struct transport *t)
+{
+	eventfd_t n;
+
+	(void)eventfd_read(t->wake_call, &n);
 }

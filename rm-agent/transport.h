@@ -10,8 +10,10 @@
  *    taken may still be lost. transport_renewed() tells that there is a new
  *    connection, sooner or later; the session's pings tell the rest.
  *  - One address at a time; transport_reconnect() goes on to the next.
- *  - Nothing blocks but transport_wait(). That and transport_wake() may be
- *    called by any thread at any time, the others under the agent's lock.
+ *  - Nothing blocks but the waits. These and the wakes may be called by any
+ *    thread at any time, everything else under the agent's lock.
+ *  - There are two who may wait, each with a wake of its own: the loop, and a
+ *    call that does the loop's work while it waits for its answer.
  */
 
 #include "base/base.h"
@@ -41,13 +43,23 @@ void transport_reconnect(struct transport *t);
 /* The address that is in use; borrowed until close. */
 const char *transport_address(const struct transport *t);
 
-/* Readable when something arrived, when it can send again, or after
- * transport_wake(). */
+/* Whether "it can send again" ends a wait; off at first. */
+void transport_watch_send(struct transport *t, bool on);
+
+/* Readable when something arrived, when it can send again (if watched), or
+ * after transport_wake(). */
 int transport_fd(const struct transport *t);
-/* Wait for that, at most so long (< 0: for ever). */
+/* The loop waits for that, at most so long (< 0: for ever). */
 void transport_wait(struct transport *t, int timeout_ms);
 void transport_wake(struct transport *t);
-/* Forget wakes so far. */
+/* The loop waits for nothing but its wake. */
+void transport_park(struct transport *t, int timeout_ms);
+/* Forget the loop's wakes so far. */
 void transport_awake(struct transport *t);
+
+/* A call waits for the same as the loop, but for its own wake. */
+void transport_wait_call(struct transport *t, bool watch_send, int timeout_ms);
+void transport_wake_call(struct transport *t);
+void transport_awake_call(struct transport *t);
 
 #endif

@@ -181,7 +181,7 @@ static void move(struct session *s, enum session_event event, uint64_t now_ms)
 
 	switch (rule.action) {
 	case SESSION_FORBIDDEN:
-		REQUIRE(!"a session event that nothing can cause");
+		REQUIRE(rule.action != SESSION_FORBIDDEN);
 		break;
 	case SESSION_STAY:
 		break;

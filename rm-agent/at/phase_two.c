@@ -389,6 +389,7 @@ void phase_two_run(void *ctx, const struct agent_command *command,
 		LOG_WARN("phase two is not done", LOG_S("xid", command->xid),
 			 LOG_U("branch", command->branch),
 			 LOG_U("attempt", command->attempt),
-			 LOG_S("status", branch_status_name(result->status)),
+			 LOG_S("status",
+			       branch_status_name((int)result->status)),
 			 LOG_B("error", buf_bytes(result->error)));
 }

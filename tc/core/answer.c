@@ -172,8 +172,7 @@ uint64_t answer_rests_on(const struct core *c, const struct gtx *g)
 
 void asks_release(struct core *c, struct gtx *g, enum gtx_status status)
 {
-	LIST_EACH(node, &g->asks)
-	{
+	LIST_EACH(node, &g->asks) {
 		struct ask *ask = CONTAINER_OF(node, struct ask, of_gtx);
 
 		ask->answer.status = status;

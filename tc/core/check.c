@@ -49,8 +49,7 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 	size_t listed = 0, open = 0, hung = 0, held = 0;
 	uint64_t last = 0;
 
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		REQUIRE(b->gtx == g && b->id > last); /* I1 */
@@ -70,7 +69,7 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 	REQUIRE((g->timer.node.at != 0) == (g->status == GTX_BEGIN)); /* I6 */
 	REQUIRE(g->party.closing == gtx_deciding_rollback(g->status));
 	LIST_EACH(node, &g->party.waits)
-	REQUIRE(g->status == GTX_BEGIN);                  /* I4 */
+		REQUIRE(g->status == GTX_BEGIN);          /* I4 */
 	REQUIRE(!tombs_find(&c->tombs, g->party.number)); /* I5 */
 }
 
@@ -85,7 +84,7 @@ void core_check(const struct core *c)
 		check_gtx(c, g);
 		branches += g->n_listed;
 		LIST_EACH(node, &g->party.waits)
-		waiters++;
+			waiters++;
 	}
 	if (c->ready)
 		REQUIRE(branches == c->branches.count);

@@ -69,8 +69,7 @@ int core_new(struct core **out, const struct mem *mem,
 
 static void free_asks(struct core *c, struct list *asks)
 {
-	LIST_EACH(node, asks)
-	{
+	LIST_EACH(node, asks) {
 		struct ask *ask = CONTAINER_OF(node, struct ask, of_gtx);
 
 		timer_stop(c, &ask->timer);
@@ -81,8 +80,7 @@ static void free_asks(struct core *c, struct list *asks)
 
 static void free_promises(struct core *c)
 {
-	LIST_EACH(node, &c->promises)
-	{
+	LIST_EACH(node, &c->promises) {
 		struct promise *p = CONTAINER_OF(node, struct promise, node);
 
 		list_remove(node);
@@ -94,7 +92,8 @@ static void free_promises(struct core *c)
 static void free_waiters(struct core *c, struct gtx *g)
 {
 	LIST_EACH(node, &g->party.waits)
-	waiter_free(c, CONTAINER_OF(node, struct waiter, wait.of_party));
+		waiter_free(c,
+			    CONTAINER_OF(node, struct waiter, wait.of_party));
 }
 
 /* By index: loading may have stopped before the roll was sorted. */
@@ -118,8 +117,7 @@ static void free_gtxs(struct core *c)
 
 static void free_orphans(struct core *c)
 {
-	LIST_EACH(node, &c->orphans)
-	{
+	LIST_EACH(node, &c->orphans) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		list_remove(node);
@@ -134,7 +132,7 @@ static void free_all(struct core *c)
 	free_promises(c);
 	free_asks(c, &c->answers);
 	LIST_EACH(node, &c->refused)
-	waiter_free(c, CONTAINER_OF(node, struct waiter, refused));
+		waiter_free(c, CONTAINER_OF(node, struct waiter, refused));
 	while (!list_empty(&c->parked)) {
 		struct list *node = list_first(&c->parked);
 		struct parked *p = CONTAINER_OF(node, struct parked, node);

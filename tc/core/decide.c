@@ -27,8 +27,7 @@ int ending_stage(struct core *c, struct gtx *g, enum gtx_status status,
 	if (!out->tomb)
 		return E_NOMEM;
 	row_put_tombstone(c, g->party.number, status, forced);
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		if (b->stored)
@@ -83,8 +82,8 @@ int unit_tombs(struct core *c)
 static bool all_at(const struct gtx *g)
 {
 	LIST_EACH(node, &g->branches)
-	if (CONTAINER_OF(node, struct branch, of_gtx)->mode != MODE_AT)
-		return false;
+		if (CONTAINER_OF(node, struct branch, of_gtx)->mode != MODE_AT)
+			return false;
 	return g->n_open > 0;
 }
 
@@ -162,8 +161,7 @@ static int stage(struct core *c, struct gtx *g, struct decision *d,
 
 static void free_locks(struct core *c, struct gtx *g)
 {
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		if (b->locks)

@@ -221,8 +221,8 @@ static bool sound(const struct core *c, const struct gtx *g)
 	    tombs_find(&c->tombs, g->party.number))
 		return false;
 	LIST_EACH(node, &g->branches)
-	if (CONTAINER_OF(node, struct branch, of_gtx)->id >= c->ids.end)
-		return false;
+		if (CONTAINER_OF(node, struct branch, of_gtx)->id >= c->ids.end)
+			return false;
 	return g->status == GTX_BEGIN || g->n_open > 0;
 }
 
@@ -230,8 +230,7 @@ int handle_ready(struct core *c)
 {
 	if (!roll_sort(&c->roll))
 		return E_CORRUPT;
-	LIST_EACH(node, &c->orphans)
-	{
+	LIST_EACH(node, &c->orphans) {
 		int rc = attach(c, CONTAINER_OF(node, struct branch, of_gtx));
 
 		if (rc != OK)
@@ -244,8 +243,8 @@ int handle_ready(struct core *c)
 		resume(c, g);
 	}
 	LIST_EACH(node, &c->tombs.by_age)
-	CONTAINER_OF(node, struct tomb, by_age)->expires_ms =
-		c->now_ms + c->config.tombstone_keep_ms;
+		CONTAINER_OF(node, struct tomb, by_age)->expires_ms =
+			c->now_ms + c->config.tombstone_keep_ms;
 	c->command = c->ids.next;
 	c->ready = true;
 	return OK;

@@ -138,8 +138,7 @@ static struct lock_party *blocker(const struct lock *l,
 {
 	if (l->owner)
 		return l->owner == who ? NULL : l->owner;
-	LIST_EACH(node, &l->queue)
-	{
+	LIST_EACH(node, &l->queue) {
 		struct lock_slot *slot =
 			CONTAINER_OF(node, struct lock_slot, in_queue);
 
@@ -241,7 +240,7 @@ void lock_table_check(const struct lock_table *t)
 		REQUIRE(find(t, key_of(l), n->hash) == l);     /* I1 */
 		REQUIRE((l->owner != NULL) == (l->holds > 0)); /* I2 */
 		LIST_EACH(node, &l->queue)
-		waits++;
+			waits++;
 		REQUIRE(l->pins > 0 && l->holds + waits <= l->pins); /* I3 */
 		owned += l->owner != NULL;
 	}

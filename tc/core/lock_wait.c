@@ -62,8 +62,7 @@ static bool may_go(const struct lock_wait *w)
 /* The first in the queue that may go on; NULL if there's none. */
 static struct lock_wait *first_of_queue(const struct lock *l)
 {
-	LIST_EACH(node, &l->queue)
-	{
+	LIST_EACH(node, &l->queue) {
 		struct lock_wait *w = wait_at(node);
 
 		if (may_go(w))
@@ -77,8 +76,7 @@ static struct lock_wait *first_of_queue(const struct lock *l)
 /* A party that claimed a key need not stand in that key's queue any more. */
 static struct lock_wait *first_of_party(const struct lock_party *p)
 {
-	LIST_EACH(node, &p->waits)
-	{
+	LIST_EACH(node, &p->waits) {
 		struct lock_wait *w =
 			CONTAINER_OF(node, struct lock_wait, of_party);
 
@@ -92,16 +90,14 @@ struct lock_wait *lock_wait_grantable(struct lock_table *t)
 {
 	struct lock_wait *w;
 
-	LIST_EACH(node, &t->claimed)
-	{
+	LIST_EACH(node, &t->claimed) {
 		w = first_of_party(
 			CONTAINER_OF(node, struct lock_party, claimed));
 		if (w)
 			return w;
 		list_remove(node);
 	}
-	LIST_EACH(node, &t->freed)
-	{
+	LIST_EACH(node, &t->freed) {
 		w = first_of_queue(CONTAINER_OF(node, struct lock, freed));
 		if (w)
 			return w;
@@ -160,8 +156,7 @@ static bool visit(struct search *s, struct lock_party *from,
 /* Look at everybody whom `p` waits for. True if that closes a cycle. */
 static bool expand(struct search *s, struct lock_party *p)
 {
-	LIST_EACH(node, &p->waits)
-	{
+	LIST_EACH(node, &p->waits) {
 		struct lock_wait *w =
 			CONTAINER_OF(node, struct lock_wait, of_party);
 

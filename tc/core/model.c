@@ -234,8 +234,7 @@ struct request *request_dup(const struct mem *mem, const struct request *rq,
 void gtx_retire(struct core *c, struct gtx *g)
 {
 	REQUIRE(list_empty(&g->asks) && list_empty(&g->party.waits));
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		branch_place(c, b, PLACE_NONE);
@@ -260,13 +259,12 @@ void gtx_bury(struct core *c, struct gtx *g)
 void model_sweep(struct core *c)
 {
 	LIST_EACH(node, &c->dead_branches)
-	branch_free(c, CONTAINER_OF(node, struct branch, dead));
+		branch_free(c, CONTAINER_OF(node, struct branch, dead));
 	list_init(&c->dead_branches);
 	LIST_EACH(node, &c->dead_gtxs)
-	gtx_free(c, CONTAINER_OF(node, struct gtx, dead));
+		gtx_free(c, CONTAINER_OF(node, struct gtx, dead));
 	list_init(&c->dead_gtxs);
-	LIST_EACH(node, &c->dead_asks)
-	{
+	LIST_EACH(node, &c->dead_asks) {
 		c->n_timers--;
 		mem_free(c->mem, CONTAINER_OF(node, struct ask, of_gtx));
 	}

@@ -45,8 +45,7 @@ static enum gtx_status after_retry(const struct gtx *g,
 {
 	size_t hung = g->n_hung;
 
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		hung -= is_meant(rq, b) && branch_hung(b->status);
@@ -61,8 +60,7 @@ static int stage_retry(struct core *c, struct gtx *g, const struct request *rq,
 	struct bytes why = model_cut(rq->text, c->config.text_max);
 	struct gtx_record gr = gtx_record(g);
 
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 		struct branch_record r = branch_record(b);
 
@@ -114,8 +112,7 @@ int handle_retry(struct core *c, const struct request *rq)
 		rc = answer_give(c, &a, answer_rests_on(c, g));
 	if (rc != OK)
 		return rc;
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		b = CONTAINER_OF(node, struct branch, of_gtx);
 		if (is_meant(rq, b))
 			take_up(c, b);

@@ -105,8 +105,8 @@ static size_t count_own(const struct lane *lane)
 	size_t n = 0;
 
 	LIST_EACH(node, &lane->resource->links)
-	n += bytes_equal(LINK_OF_RESOURCE(node)->peer->application,
-			 lane->application);
+		n += bytes_equal(LINK_OF_RESOURCE(node)->peer->application,
+				 lane->application);
 	return n;
 }
 
@@ -139,8 +139,7 @@ int lane_get(struct lane **out, struct peers *ps, struct bytes resource,
 
 	if (!r)
 		return E_NOMEM;
-	LIST_EACH(node, &r->lanes)
-	{
+	LIST_EACH(node, &r->lanes) {
 		lane = LANE_OF(node);
 		if (lane->at == at &&
 		    bytes_equal(lane->application, application)) {
@@ -200,8 +199,7 @@ static void wake(struct peers *ps, struct lane *lane)
 {
 	struct list *links = &lane->resource->links;
 
-	LIST_EACH(node, links)
-	{
+	LIST_EACH(node, links) {
 		struct peer *p = LINK_OF_RESOURCE(node)->peer;
 
 		if (!serves(p, lane) || !has_place(ps, p))
@@ -216,15 +214,15 @@ static void wake(struct peers *ps, struct lane *lane)
 static void wake_lanes_of(struct peers *ps, struct resource *r)
 {
 	LIST_EACH(node, &r->lanes)
-	if (!list_empty(&LANE_OF(node)->waiting))
-		wake(ps, LANE_OF(node));
+		if (!list_empty(&LANE_OF(node)->waiting))
+			wake(ps, LANE_OF(node));
 }
 
 static bool has_resource(const struct peer *p, const struct resource *r)
 {
 	LIST_EACH(node, &p->links)
-	if (LINK_OF_PEER(node)->resource == r)
-		return true;
+		if (LINK_OF_PEER(node)->resource == r)
+			return true;
 	return false;
 }
 
@@ -269,10 +267,8 @@ static struct list *next_of(struct peer *p)
 {
 	if (!list_empty(&p->queue))
 		return list_first(&p->queue);
-	LIST_EACH(node, &p->links)
-	{
-		LIST_EACH(l, &LINK_OF_PEER(node)->resource->lanes)
-		{
+	LIST_EACH(node, &p->links) {
+		LIST_EACH(l, &LINK_OF_PEER(node)->resource->lanes) {
 			struct lane *lane = LANE_OF(l);
 
 			if (list_empty(&lane->waiting) || !serves(p, lane))
@@ -305,7 +301,7 @@ struct list *peers_next(struct peers *ps, struct peer **to)
 			continue;
 		/* Full: what still waits in its lanes may go to others. */
 		LIST_EACH(link, &p->links)
-		wake_lanes_of(ps, LINK_OF_PEER(link)->resource);
+			wake_lanes_of(ps, LINK_OF_PEER(link)->resource);
 	}
 	return NULL;
 }
@@ -365,8 +361,7 @@ struct peer *peers_find(const struct peers *ps, uint64_t id)
 
 static void adjust_own(struct resource *r, struct bytes application, bool add)
 {
-	LIST_EACH(node, &r->lanes)
-	{
+	LIST_EACH(node, &r->lanes) {
 		struct lane *lane = LANE_OF(node);
 
 		if (!bytes_equal(lane->application, application))
@@ -378,8 +373,7 @@ static void adjust_own(struct resource *r, struct bytes application, bool add)
 
 static void unlink_all(struct peers *ps, struct peer *p)
 {
-	LIST_EACH(node, &p->links)
-	{
+	LIST_EACH(node, &p->links) {
 		struct peer_link *link = LINK_OF_PEER(node);
 		struct resource *r = link->resource;
 
@@ -395,8 +389,7 @@ static void unlink_all(struct peers *ps, struct peer *p)
 /* Links that are not part of anything yet, on a list by .of_peer. */
 static void discard_links(struct peers *ps, struct list *links)
 {
-	LIST_EACH(node, links)
-	{
+	LIST_EACH(node, links) {
 		struct peer_link *link = LINK_OF_PEER(node);
 
 		list_remove(node);
@@ -427,8 +420,7 @@ static int stage_links(struct peers *ps, const struct peer_up *up,
 
 static void link_all(struct peers *ps, struct peer *p, struct list *links)
 {
-	LIST_EACH(node, links)
-	{
+	LIST_EACH(node, links) {
 		struct peer_link *link = LINK_OF_PEER(node);
 		struct resource *r = link->resource;
 
@@ -520,8 +512,7 @@ static void check_lane(const struct peers *ps, const struct lane *lane)
 	REQUIRE(lane->n_own == count_own(lane)); /* I3 */
 	if (list_empty(&lane->waiting))
 		return;
-	LIST_EACH(node, &lane->resource->links)
-	{
+	LIST_EACH(node, &lane->resource->links) {
 		struct peer *p = LINK_OF_RESOURCE(node)->peer;
 
 		REQUIRE(!serves(p, lane) || !has_place(ps, p) ||
@@ -537,7 +528,7 @@ void peers_check(const struct peers *ps)
 		size_t in_flight = 0;
 
 		LIST_EACH(node, &p->flight)
-		in_flight++;
+			in_flight++;
 		REQUIRE(in_flight == p->n_in_flight); /* I1 */
 		REQUIRE(peers_find(ps, p->id) == p);
 	}
@@ -546,6 +537,6 @@ void peers_check(const struct peers *ps)
 		struct resource *r = CONTAINER_OF(n, struct resource, by_name);
 
 		LIST_EACH(node, &r->lanes)
-		check_lane(ps, LANE_OF(node));
+			check_lane(ps, LANE_OF(node));
 	}
 }

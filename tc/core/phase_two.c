@@ -95,7 +95,7 @@ static bool must_wait(struct gtx *g, const struct branch *b, bool *first)
 static void unstamp(const struct gtx *g)
 {
 	LIST_EACH(node, &g->branches)
-	branch_at(node)->lane->resource->stamp = 0;
+		branch_at(node)->lane->resource->stamp = 0;
 }
 
 /* Nothing is in its way any more. */
@@ -433,13 +433,12 @@ static void drain(struct core *c, struct peer *p)
 	struct list waiting;
 
 	list_init(&waiting);
-	LIST_EACH(node, &p->queue)
-	{
+	LIST_EACH(node, &p->queue) {
 		list_remove(node);
 		list_append(&waiting, node);
 	}
 	LIST_EACH(node, &waiting)
-	branch_queue(c, CONTAINER_OF(node, struct branch, at));
+		branch_queue(c, CONTAINER_OF(node, struct branch, at));
 }
 
 static int command_lost(struct core *c, struct branch *b)
@@ -491,6 +490,6 @@ void handle_peer_gone(struct core *c, uint64_t id)
 	peers_suspect(p); /* gets nothing back */
 	drain(c, p);
 	LIST_EACH(node, &p->flight)
-	branch_queue(c, CONTAINER_OF(node, struct branch, at));
+		branch_queue(c, CONTAINER_OF(node, struct branch, at));
 	peers_gone(&c->peers, p);
 }

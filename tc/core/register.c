@@ -224,8 +224,7 @@ void waiter_timeout(struct core *c, struct waiter *w)
 
 void waiters_of_gtx(struct core *c, struct gtx *g)
 {
-	LIST_EACH(node, &g->party.waits)
-	{
+	LIST_EACH(node, &g->party.waits) {
 		struct waiter *w = waiter_of(
 			CONTAINER_OF(node, struct lock_wait, of_party));
 
@@ -236,8 +235,7 @@ void waiters_of_gtx(struct core *c, struct gtx *g)
 
 static void refuse_queue(struct core *c, struct lock *l, struct gtx *holder)
 {
-	LIST_EACH(node, &l->queue)
-	{
+	LIST_EACH(node, &l->queue) {
 		struct lock_slot *slot =
 			CONTAINER_OF(node, struct lock_slot, in_queue);
 		struct waiter *w = waiter_of(slot->wait);
@@ -254,8 +252,7 @@ static void refuse_queue(struct core *c, struct lock *l, struct gtx *holder)
 /* They may hold database rows that the undo needs. */
 void waiters_for_gtx(struct core *c, struct gtx *g)
 {
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		for (size_t i = 0; b->locks && i < b->locks->n; i++)
@@ -265,8 +262,7 @@ void waiters_for_gtx(struct core *c, struct gtx *g)
 
 void waiters_of_peer(struct core *c, struct peer *p)
 {
-	LIST_EACH(node, &p->waiters)
-	{
+	LIST_EACH(node, &p->waiters) {
 		struct waiter *w = CONTAINER_OF(node, struct waiter, of_peer);
 
 		c->n_waiters -= w->wait.party != NULL;
@@ -388,8 +384,7 @@ static int start_waiting(struct core *c, struct gtx *g,
 
 static struct branch *find_same(const struct gtx *g, const struct request *rq)
 {
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
 		if (rq->client_key && b->client_key == rq->client_key)
@@ -400,8 +395,7 @@ static struct branch *find_same(const struct gtx *g, const struct request *rq)
 
 static struct waiter *find_waiter(const struct gtx *g, const struct request *rq)
 {
-	LIST_EACH(node, &g->party.waits)
-	{
+	LIST_EACH(node, &g->party.waits) {
 		struct waiter *w = waiter_of(
 			CONTAINER_OF(node, struct lock_wait, of_party));
 

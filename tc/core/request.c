@@ -59,8 +59,7 @@ int unit_parked(struct core *c)
 
 void parked_of_peer(struct core *c, uint64_t peer)
 {
-	LIST_EACH(node, &c->parked)
-	{
+	LIST_EACH(node, &c->parked) {
 		struct parked *p = CONTAINER_OF(node, struct parked, node);
 
 		if (p->rq->peer == peer)

@@ -22,8 +22,7 @@ static uint64_t next_due(const struct gtx *g, uint64_t now_ms)
 {
 	uint64_t due = until(&g->timer, now_ms);
 
-	LIST_EACH(node, &g->branches)
-	{
+	LIST_EACH(node, &g->branches) {
 		uint64_t d = until(&branch_at(node)->timer, now_ms);
 
 		if (d < due)
@@ -37,8 +36,8 @@ static struct bytes last_error(const struct gtx *g)
 	struct bytes error = { 0 };
 
 	LIST_EACH(node, &g->branches)
-	if (branch_at(node)->error.len)
-		error = branch_at(node)->error;
+		if (branch_at(node)->error.len)
+			error = branch_at(node)->error;
 	return error;
 }
 
@@ -74,8 +73,9 @@ static bool contains(struct bytes hay, struct bytes needle)
 static bool on_resource(const struct gtx *g, struct bytes resource)
 {
 	LIST_EACH(node, &g->branches)
-	if (bytes_equal(branch_at(node)->lane->resource->name, resource))
-		return true;
+		if (bytes_equal(branch_at(node)->lane->resource->name,
+				resource))
+			return true;
 	return false;
 }
 
@@ -149,8 +149,8 @@ int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
 		return E_NOTFOUND;
 	*view = view_of(g, now_ms);
 	LIST_EACH(node, &g->branches)
-	if (branch)
-		branch(ctx, view_of_branch(branch_at(node), now_ms));
+		if (branch)
+			branch(ctx, view_of_branch(branch_at(node), now_ms));
 	return OK;
 }
 

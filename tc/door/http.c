@@ -40,8 +40,7 @@ void http_config_default(struct http_config *config)
 
 static void close_late_conns(struct http_door *d)
 {
-	LIST_EACH(node, &d->conns)
-	{
+	LIST_EACH(node, &d->conns) {
 		struct conn *c = CONTAINER_OF(node, struct conn, on);
 
 		if (c->due_ms > d->now_ms)
@@ -69,8 +68,7 @@ static void wake(struct call *call)
 
 static void give_up_asked(struct http_door *d, uint64_t up_to_ms)
 {
-	LIST_EACH(node, &d->asked)
-	{
+	LIST_EACH(node, &d->asked) {
 		struct call *call = CONTAINER_OF(node, struct call, on);
 
 		if (call->due_ms > up_to_ms)
@@ -125,8 +123,7 @@ static void door_reply(void *self, const struct reply *reply)
 {
 	struct http_door *d = self;
 
-	LIST_EACH(node, &d->asked)
-	{
+	LIST_EACH(node, &d->asked) {
 		struct call *call = CONTAINER_OF(node, struct call, on);
 
 		if (call->id != reply->id)

@@ -195,8 +195,7 @@ static void welcome(struct streams *o, int fd, bool ipc,
 static void rest(struct streams *o, int error)
 {
 	o->rest_until_ms = o->now_ms + REST_MS;
-	LIST_EACH(l, &o->listeners)
-	{
+	LIST_EACH(l, &o->listeners) {
 		(void)listener_watch(o, CONTAINER_OF(l, struct listener, link),
 				     false);
 	}
@@ -234,8 +233,7 @@ static void end_rest(struct streams *o)
 	if (o->rest_until_ms == 0 || o->now_ms < o->rest_until_ms)
 		return;
 	o->rest_until_ms = 0;
-	LIST_EACH(l, &o->listeners)
-	{
+	LIST_EACH(l, &o->listeners) {
 		(void)listener_watch(o, CONTAINER_OF(l, struct listener, link),
 				     true);
 	}
@@ -441,8 +439,7 @@ void streams_stop(struct streams *o)
 {
 	o->stopped = true;
 	o->rest_until_ms = 0;
-	LIST_EACH(l, &o->listeners)
-	{
+	LIST_EACH(l, &o->listeners) {
 		listener_free(o, CONTAINER_OF(l, struct listener, link));
 	}
 }
@@ -452,8 +449,7 @@ void streams_free(struct streams *o)
 	if (!o)
 		return;
 	streams_stop(o);
-	LIST_EACH(l, &o->all)
-	{
+	LIST_EACH(l, &o->all) {
 		struct stream *s = CONTAINER_OF(l, struct stream, link);
 
 		if (!s->closing)
@@ -474,8 +470,7 @@ int streams_fd(const struct streams *o)
 
 bool streams_idle(const struct streams *o)
 {
-	LIST_EACH(l, &o->all)
-	{
+	LIST_EACH(l, &o->all) {
 		const struct stream *s = CONTAINER_OF(l, struct stream, link);
 
 		if (s->out.len > s->sent)

@@ -101,8 +101,7 @@ static struct kept_row *row_copy(const struct mem *mem, const struct row *row)
 
 static void undo_forget(struct store_memory *s)
 {
-	LIST_EACH(l, &s->undo)
-	{
+	LIST_EACH(l, &s->undo) {
 		struct undo *u = CONTAINER_OF(l, struct undo, link);
 
 		list_remove(l);
@@ -114,8 +113,7 @@ static void undo_forget(struct store_memory *s)
 /* Take back every operation of batches above `batch`. */
 static void undo_to(struct store_memory *s, uint64_t batch)
 {
-	LIST_EACH(l, &s->undo)
-	{
+	LIST_EACH(l, &s->undo) {
 		struct undo *u = CONTAINER_OF(l, struct undo, link);
 		struct kept_row *now = row_find(s, u->table, u->id);
 
@@ -182,8 +180,7 @@ static int put_history(struct store_memory *s, const struct history *h)
 
 static struct finished *archive_find(struct store_memory *s, uint64_t gtx)
 {
-	LIST_EACH(l, &s->archive)
-	{
+	LIST_EACH(l, &s->archive) {
 		struct finished *f = CONTAINER_OF(l, struct finished, link);
 
 		if (f->archive.gtx == gtx)
@@ -196,8 +193,7 @@ static void put_sorted(struct store_memory *s, struct finished *f)
 {
 	struct list *place = &s->archive;
 
-	LIST_EACH(l, &s->archive)
-	{
+	LIST_EACH(l, &s->archive) {
 		if (CONTAINER_OF(l, struct finished, link)->archive.gtx <
 		    f->archive.gtx) {
 			place = l;
@@ -329,8 +325,7 @@ static bool idle(struct store *s, uint64_t wall_ms)
 static int archived(struct store *base, uint64_t before, size_t limit,
 		    bool (*each)(void *ctx, const struct archive *), void *ctx)
 {
-	LIST_EACH(l, &self(base)->archive)
-	{
+	LIST_EACH(l, &self(base)->archive) {
 		struct finished *f = CONTAINER_OF(l, struct finished, link);
 
 		if (before != 0 && f->archive.gtx >= before)
@@ -356,8 +351,7 @@ static int archived_one(struct store *base, uint64_t number,
 static int history(struct store *base, uint64_t number,
 		   void (*each)(void *ctx, const struct history *), void *ctx)
 {
-	LIST_EACH(l, &self(base)->lines)
-	{
+	LIST_EACH(l, &self(base)->lines) {
 		struct line *line = CONTAINER_OF(l, struct line, link);
 
 		if (line->history.gtx == number)
@@ -378,9 +372,9 @@ static void close_store(struct store *base)
 	}
 	map_fini(&s->rows);
 	LIST_EACH(l, &s->lines)
-	mem_free(base->mem, CONTAINER_OF(l, struct line, link));
+		mem_free(base->mem, CONTAINER_OF(l, struct line, link));
 	LIST_EACH(f, &s->archive)
-	mem_free(base->mem, CONTAINER_OF(f, struct finished, link));
+		mem_free(base->mem, CONTAINER_OF(f, struct finished, link));
 	store_fini(base);
 	mem_free(base->mem, s);
 }

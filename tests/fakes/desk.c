@@ -39,6 +39,7 @@ static void change(struct desk *d, const struct effect *e, uint64_t seq)
 	struct desk_change *ch = &d->changes[d->n_changes++];
 
 	REQUIRE(d->n_changes < DESK_MAX);
+	d->n_taken++;
 	*ch = (struct desk_change){
 		.seq = seq,
 		.put = e->type == FX_PUT,

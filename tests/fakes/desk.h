@@ -36,6 +36,7 @@ struct desk {
 	bool auto_store;
 	uint64_t seq; /* of the last step with rows */
 	uint64_t forced_steps;
+	uint64_t n_taken; /* puts and deletes so far */
 	uint64_t next_id; /* of requests */
 
 	struct desk_row rows[DESK_MAX]; /* durable */

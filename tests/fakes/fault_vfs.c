@@ -73,8 +73,7 @@ static void copy(struct buf *to, const struct buf *from)
 
 static struct file *find(const struct fault_vfs *v, const char *name)
 {
-	LIST_EACH(l, &v->files)
-	{
+	LIST_EACH(l, &v->files) {
 		struct file *f = CONTAINER_OF(l, struct file, link);
 
 		if (!f->gone &&
@@ -109,8 +108,7 @@ static void pending_free(struct pending *p)
 
 static void pending_drop(struct file *f)
 {
-	LIST_EACH(l, &f->pending)
-	{
+	LIST_EACH(l, &f->pending) {
 		pending_free(CONTAINER_OF(l, struct pending, link));
 	}
 }
@@ -143,8 +141,7 @@ static void drop_file(struct file *f)
 /* A sync: everything since the last one reaches the disk. */
 static void settle(struct file *f)
 {
-	LIST_EACH(l, &f->pending)
-	{
+	LIST_EACH(l, &f->pending) {
 		struct pending *p = CONTAINER_OF(l, struct pending, link);
 
 		if (p->truncate)
@@ -169,8 +166,7 @@ static void survive_write(struct file *f, const struct pending *p,
 
 static void survive(struct file *f, uint64_t *random)
 {
-	LIST_EACH(l, &f->pending)
-	{
+	LIST_EACH(l, &f->pending) {
 		const struct pending *p = CONTAINER_OF(l, struct pending, link);
 
 		if (!p->truncate)
@@ -444,7 +440,7 @@ void fault_vfs_free(struct fault_vfs *v)
 {
 	(void)sqlite3_vfs_unregister(&v->base);
 	LIST_EACH(l, &v->files)
-	drop_file(CONTAINER_OF(l, struct file, link));
+		drop_file(CONTAINER_OF(l, struct file, link));
 	buf_fini(&v->name);
 	mem_free(&mem_heap, v);
 }
@@ -480,8 +476,7 @@ void fault_vfs_fail(struct fault_vfs *v, long n, int code)
 void fault_vfs_restart(struct fault_vfs *v, enum fault_loss loss,
 		       uint64_t *random)
 {
-	LIST_EACH(l, &v->files)
-	{
+	LIST_EACH(l, &v->files) {
 		struct file *f = CONTAINER_OF(l, struct file, link);
 
 		if (f->gone) {

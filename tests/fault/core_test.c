@@ -252,11 +252,45 @@ static struct core_config small(void)
 	return config;
 }
 
+/* What a whole scenario said, all in all. */
+struct traces {
+	uint64_t rows;
+	size_t replies, commands, history, archives;
+};
+
+static struct traces traces_of(const struct desk *d)
+{
+	return (struct traces){ d->n_taken, d->n_replies, d->n_commands,
+				d->n_history, d->n_archives };
+}
+
+static bool same(struct traces a, struct traces b)
+{
+	return a.rows == b.rows && a.replies == b.replies &&
+	       a.commands == b.commands && a.history == b.history &&
+	       a.archives == b.archives;
+}
+
+static struct traces undisturbed(const struct core_config *config)
+{
+	struct scene s = { 0 };
+	struct traces t;
+
+	flaky_init(&s.flaky, -1);
+	s.d = desk_new_raw(config, &s.flaky.mem);
+	assert_non_null(s.d);
+	play(&s);
+	t = traces_of(s.d);
+	desk_free(s.d);
+	return t;
+}
+
 static void sweep(bool tight)
 {
 	struct core_config config = small();
 	long n = 0;
 	int refused = 0, later = 0;
+	struct traces want = undisturbed(&config);
 
 	for (bool met = true; met; n++) {
 		struct scene s = { 0 };
@@ -270,6 +304,7 @@ static void sweep(bool tight)
 		if (tight) /* each effect's bytes are an allocation */
 			s.d->core->fx.arena.chunk_size = 1;
 		play(&s);
+		assert_true(same(want, traces_of(s.d)));
 		met = s.flaky.calls > n;
 		refused += s.refused;
 		later += met && !s.refused;

@@ -222,8 +222,7 @@ static void test_list_keeps_order_and_survives_removal(void **state)
 		list_init(&items[i].link);
 		list_append(&head, &items[i].link);
 	}
-	LIST_EACH(n, &head)
-	{
+	LIST_EACH(n, &head) {
 		sum = sum * 10 + CONTAINER_OF(n, struct item, link)->key;
 		list_remove(n);
 		list_remove(n);

@@ -44,6 +44,7 @@ static int open_signals(struct server *s)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGHUP);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file too large is an error, too */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return refuse(s, E_IO, strerror(errno));
 	s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

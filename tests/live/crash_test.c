@@ -313,16 +313,60 @@ static uint64_t env_or(const char *name, uint64_t value)
 	return text ? strtoull(text, NULL, 0) : value;
 }
 
+static void load_init(struct load *l)
+{
+	l->random = env_or("SEED", 20240229);
+	print_message("SEED=%llu\n", (unsigned long long)l->random);
+	l->all = mem_array(&mem_heap, GTX_MAX, sizeof *l->all);
+	assert_non_null(l->all);
+	assert_int_equal(map_init(&l->by_xid, &mem_heap), OK);
+	sp_client_init(&l->c);
+}
+
+static void load_fini(struct load *l)
+{
+	sp_client_fini(&l->c);
+	treatyd_remove(&l->d);
+	map_fini(&l->by_xid);
+	mem_free(&mem_heap, l->all);
+}
+
+/* Start it a last time, decide what is open, and judge every transaction. */
+static void judge_all(struct load *l)
+{
+	uint64_t acked = 0, committed = 0;
+
+	assert_true(treatyd_start(&l->d, "--command-timeout=200ms",
+				  "--retry-first=20ms", "--retry-max=100ms",
+				  NULL));
+	connect_again(l);
+	for (size_t i = 0; i < l->n; i++)
+		decide_lost(l, &l->all[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		struct gtx *g = &l->all[i];
+
+		if (g->xid[0] == '\0')
+			continue;
+		await_end(l, g);
+		judge(g);
+		acked += g->acked;
+		committed += g->acked && g->commit;
+	}
+	print_message("%zu transactions, %llu acknowledged (%llu committed), "
+		      "%llu commands\n",
+		      l->n, (unsigned long long)acked,
+		      (unsigned long long)committed,
+		      (unsigned long long)l->commands);
+	assert_true(acked > 100);
+}
+
 static void test_nothing_acknowledged_is_lost_by_kill_9(void **state)
 {
-	struct load l = { .random = env_or("SEED", 20240229) };
-	uint64_t lives = env_or("LIVES", 12), acked = 0, committed = 0;
+	struct load l = { 0 };
+	uint64_t lives = env_or("LIVES", 12);
 
 	(void)state;
-	print_message("SEED=%llu\n", (unsigned long long)l.random);
-	l.all = mem_array(&mem_heap, GTX_MAX, sizeof *l.all);
-	assert_int_equal(map_init(&l.by_xid, &mem_heap), OK);
-	sp_client_init(&l.c);
+	load_init(&l);
 	for (uint64_t life = 0; life < lives; life++) {
 		assert_true(treatyd_start(
 			&l.d, "--command-timeout=200ms", "--retry-first=20ms",
@@ -333,38 +377,40 @@ static void test_nothing_acknowledged_is_lost_by_kill_9(void **state)
 		treatyd_kill(&l.d);
 		give_up_in_flight(&l);
 	}
-	assert_true(treatyd_start(&l.d, "--command-timeout=200ms",
-				  "--retry-first=20ms", "--retry-max=100ms",
-				  NULL));
-	connect_again(&l);
-	for (size_t i = 0; i < l.n; i++)
-		decide_lost(&l, &l.all[i]);
-	for (size_t i = 0; i < l.n; i++) {
-		struct gtx *g = &l.all[i];
+	judge_all(&l);
+	load_fini(&l);
+}
 
-		if (g->xid[0] == '\0')
-			continue;
-		await_end(&l, g);
-		judge(g);
-		acked += g->acked;
-		committed += g->acked && g->commit;
-	}
-	print_message(
-		"%zu transactions, %llu acknowledged (%llu committed), "
-		"%llu commands, %llu kills\n",
-		l.n, (unsigned long long)acked, (unsigned long long)committed,
-		(unsigned long long)l.commands, (unsigned long long)lives);
-	assert_true(acked > 100);
-	sp_client_fini(&l.c);
-	treatyd_remove(&l.d);
-	map_fini(&l.by_xid);
-	mem_free(&mem_heap, l.all);
+/* A limit on the size of files is a disk that fills up in mid-air. */
+static void test_a_full_disk_ends_it_with_a_reason_and_loses_nothing(
+	void **state)
+{
+	struct load l = { 0 };
+
+	(void)state;
+	load_init(&l);
+	l.d.wrapper = "ulimit -f 3000; exec \"$@\"";
+	assert_true(treatyd_start(&l.d, "--transactions-max=1000000", NULL));
+	connect_again(&l);
+	do {
+		while (l.in_flight < IN_FLIGHT)
+			begin(&l);
+	} while ((l.c.out.len == 0 || sp_push(&l.c) == OK) && hear(&l, 9000));
+	assert_int_equal(treatyd_wait(&l.d), 1);
+	assert_true(treatyd_said(&l.d, "the store failed"));
+	assert_true(treatyd_said(&l.d, "nothing acknowledged is lost"));
+	give_up_in_flight(&l);
+	l.d.wrapper = NULL;
+	judge_all(&l);
+	load_fini(&l);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_acknowledged_is_lost_by_kill_9),
+		cmocka_unit_test(
+			test_a_full_disk_ends_it_with_a_reason_and_loses_nothing),
 	};
 
 	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);

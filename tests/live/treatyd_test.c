@@ -10,7 +10,9 @@
 #include <nanomsg/reqrep.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -538,6 +540,55 @@ static void test_sigterm_does_not_wait_for_ever(void **state)
 	assert_int_equal(call(f, MSG_STATUS).status, GTX_BEGIN);
 }
 
+/* What treatyd tells systemd, within ms. */
+static bool notified(int fd, const char *text, int ms)
+{
+	char got[512];
+
+	for (int waited = 0; waited < ms; waited += 10) {
+		ssize_t n = recv(fd, got, sizeof got - 1, MSG_DONTWAIT);
+
+		if (n > 0) {
+			got[n] = '\0';
+			if (strstr(got, text))
+				return true;
+			continue;
+		}
+		sleep_ms(10);
+	}
+	return false;
+}
+
+static void test_systemd_is_told_when_it_is_ready_and_when_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+				   .sun_path = "/tmp/treaty-notify-XXXXXX" };
+	int fd = mkstemp(sun.sun_path);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)unlink(sun.sun_path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)(void *)&sun, sizeof sun),
+			 0);
+	assert_int_equal(setenv("NOTIFY_SOCKET", sun.sun_path, 1), 0);
+	assert_int_equal(setenv("WATCHDOG_USEC", "100000", 1), 0);
+	assert_true(treatyd_start(&f->d, NULL));
+	assert_true(notified(fd, "READY=1", 2000));
+	assert_true(notified(fd, "WATCHDOG=1", 2000));
+	treatyd_signal(&f->d, SIGHUP);
+	assert_true(notified(fd, "RELOADING=1\nMONOTONIC_USEC=", 2000));
+	assert_true(notified(fd, "READY=1", 2000));
+	treatyd_signal(&f->d, SIGTERM);
+	assert_true(notified(fd, "STOPPING=1", 2000));
+	assert_int_equal(treatyd_wait(&f->d), 0);
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)close(fd);
+	(void)unlink(sun.sun_path);
+}
+
 static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -655,6 +706,7 @@ int main(void)
 		T(test_too_many_connections_are_refused),
 		T(test_sigterm_refuses_begins_and_lets_work_end),
 		T(test_sigterm_does_not_wait_for_ever),
+		T(test_systemd_is_told_when_it_is_ready_and_when_it_ends),
 		T(test_sighup_takes_what_may_change),
 		T(test_it_refuses_to_start_with_a_reason),
 		T(test_an_open_address_must_be_wanted),

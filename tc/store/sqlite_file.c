@@ -124,6 +124,49 @@ int sqlite_checkpoint(struct store_sqlite *s, int mode)
 	return OK;
 }
 
+#define REWRITE_STEP 65536
+
+static int rewrite(sqlite3_file *wal, uint8_t *block)
+{
+	const sqlite3_io_methods *io = wal->pMethods;
+	sqlite3_int64 size = 0;
+	int rc = io->xFileSize(wal, &size);
+
+	for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK;
+	     at += REWRITE_STEP) {
+		int n = size - at < REWRITE_STEP ? (int)(size - at)
+						 : REWRITE_STEP;
+
+		rc = io->xRead(wal, block, n, at);
+		if (rc == SQLITE_OK)
+			rc = io->xWrite(wal, block, n, at);
+	}
+	return rc == SQLITE_OK ? io->xSync(wal, SQLITE_SYNC_FULL) : rc;
+}
+
+int sqlite_rewrite_wal(struct store_sqlite *s)
+{
+	sqlite3_file *wal = NULL;
+	uint8_t *block;
+	int rc = sqlite3_file_control(s->db, "main",
+				      SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+
+	if (rc != SQLITE_OK || !wal || !wal->pMethods)
+		return OK; /* there is none yet */
+	block = mem_alloc(s->base.mem, REWRITE_STEP);
+	if (!block)
+		return store_refuse(&s->base, E_NOMEM, "out of memory");
+	rc = rewrite(wal, block);
+	mem_free(s->base.mem, block);
+	if (rc == SQLITE_OK)
+		return OK;
+	return store_refuse(&s->base, E_IO,
+			    "%s-wal: cannot be rewritten (SQLite %d: %s); look "
+			    "at the disk and how full it is, then start "
+			    "again; nothing acknowledged is lost",
+			    s->path, rc, sqlite3_errstr(rc));
+}
+
 /* ---- a new file ---- */
 
 static void put_names(struct buf *b, const char *column,

@@ -226,6 +226,8 @@ static int load(struct store *base,
 	REQUIRE(!s->db);
 	rc = sqlite_open_file(s);
 	if (rc == OK)
+		rc = sqlite_rewrite_wal(s);
+	if (rc == OK)
 		rc = sqlite_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 	if (rc == OK) {
 		(void)sqlite3_wal_hook(s->db, on_wal, s);

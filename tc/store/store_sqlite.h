@@ -17,9 +17,9 @@
  *  - Each row carries a checksum over its body and columns, and the fence row
  *    the sum of all of them: a row that changed is found, and also one that
  *    vanished or came back (a lost or misdirected write of a whole page).
- *  - A load first moves the WAL into the file. A sync that failed in the life
- *    before may have left holes in it that only a power loss would show;
- *    after the load nothing rests on it any more.
+ *  - A load first writes the WAL once more, syncs it and moves it into the
+ *    file. A sync that failed in the life before may have left holes in it
+ *    that only a power loss would show; after the load nothing rests on them.
  *  - After a failure nothing is written again, not even when closing.
  *
  * For an operator: `sqlite3 -readonly treaty.db` while treatyd is stopped.

@@ -221,6 +221,35 @@ static void test_a_failed_sync_is_final_and_nothing_promised_is_lost(
 	sweep_failure(SQLITE_IOERR_FSYNC, FAULT_LOSE_SOME);
 }
 
+/* A sync fails, and while the next life loads, power goes as well. */
+static void test_power_may_go_while_a_failed_sync_is_repaired(void **state)
+{
+	(void)state;
+	for (long n = 0; n < 160; n += 3) {
+		int rc = E_IO;
+
+		for (long m = 0; rc != OK; m++) {
+			struct fault_vfs *v = fault_vfs_new();
+			struct store *s = store_on(v);
+			struct state got = { 0 };
+			uint64_t random = (uint64_t)(n * 1000 + m), epoch;
+			int tried, safe;
+
+			fault_vfs_fail(v, n, SQLITE_IOERR_FSYNC);
+			(void)work(s, &tried, &safe);
+			store_close(s);
+			fault_vfs_restart(v, FAULT_LOSE_NOTHING, &random);
+			fault_vfs_cut(v, m);
+			s = store_on(v);
+			rc = store_load(s, see, &got, &epoch);
+			store_close(s);
+			fault_vfs_restart(v, FAULT_LOSE_SOME, &random);
+			(void)look(v, tried, safe);
+			fault_vfs_free(v);
+		}
+	}
+}
+
 static void test_a_full_disk_is_final_and_nothing_promised_is_lost(void **state)
 {
 	(void)state;
@@ -347,6 +376,8 @@ int main(void)
 			test_a_kill_at_any_write_and_sync_loses_nothing_promised),
 		cmocka_unit_test(
 			test_a_failed_sync_is_final_and_nothing_promised_is_lost),
+		cmocka_unit_test(
+			test_power_may_go_while_a_failed_sync_is_repaired),
 		cmocka_unit_test(
 			test_a_full_disk_is_final_and_nothing_promised_is_lost),
 		cmocka_unit_test(

@@ -539,9 +539,8 @@ static void test_registrations_wait_for_numbers_too(void **state)
 	desk_register(d, t1, 0, MODE_AT, "R", "a");
 	waits = desk_ask_register(d, t2, 0, MODE_AT, "R", "a", 9000, 0);
 	d->auto_store = false;
-	while (desk_find_reply(d, desk_ask(d, (struct request){
-						       .type = RQ_IDS,
-						       .count = 1 })))
+	while (desk_find_reply(
+		d, desk_ask(d, (struct request){ .type = RQ_IDS, .count = 1 })))
 		;
 	parked = desk_ask_register(d, t2, 0, MODE_AT, "R", "b", 0, 0);
 	desk_ask_end(d, t1, true, 0); /* the lock is free, but no number is */

@@ -913,6 +913,34 @@ static void pump_until(struct rig *r, enum msg_type type, unsigned n)
 	assert_true(fake_seen(&r->fake, type) >= n);
 }
 
+static void test_an_idle_descriptor_is_quiet(void **state)
+{
+	struct treaty_tx *tx;
+	struct rig r;
+	uint64_t end;
+	int turns = 0;
+
+	(void)state;
+	rig_prepare(&r);
+	r.options.threads = 0;
+	rig_open(&r);
+	assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
+	end = now_ms() + 700;
+	while (now_ms() < end) {
+		struct pollfd p = { treaty_fd(r.t), POLLIN, 0 };
+
+		(void)poll(&p, 1, treaty_next_deadline(r.t));
+		assert_int_equal(treaty_process(r.t, 0), TREATY_OK);
+		turns++;
+	}
+	assert_true(fake_seen(&r.fake, MSG_PING) >= 2);
+	/* a few for each ping: it comes due, its answer comes */
+	assert_in_range(turns, 2, 40);
+	assert_int_equal(treaty_commit(tx), TREATY_OK);
+	assert_int_equal(treaty_release(tx), TREATY_OK);
+	rig_stop(&r);
+}
+
 static void test_a_program_with_its_own_loop_needs_no_thread(void **state)
 {
 	struct treaty_tx *tx;
@@ -1162,6 +1190,7 @@ int main(void)
 		cmocka_unit_test(test_hooks_surround_each_step_and_may_refuse),
 		cmocka_unit_test(
 			test_a_program_with_its_own_loop_needs_no_thread),
+		cmocka_unit_test(test_an_idle_descriptor_is_quiet),
 		cmocka_unit_test(test_many_threads_share_a_handle),
 		cmocka_unit_test(
 			test_many_threads_share_a_handle_without_threads),

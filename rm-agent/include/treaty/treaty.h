@@ -139,7 +139,7 @@ struct treaty_options {
 	 * when the outcome is certain even if it still runs. */
 	uint32_t commit_wait_ms;   /* 0 */
 	uint32_t rollback_wait_ms; /* 3 000 */
-	/* treaty_close() waits that long for calls and workers to end. */
+	/* treaty_close() waits that long for calls and handlers to end. */
 	uint32_t close_wait_ms; /* 5 000 */
 	/* A silent connection is asked for a sign of life that often; after
 	 * three times that without one it is made anew. */
@@ -175,9 +175,9 @@ TREATY_API int treaty_open(struct treaty **out,
 			   const struct treaty_options *options);
 
 /*
- * Let go. New calls are refused, calls that wait are ended with
- * TREATY_E_CLOSED (TREATY_E_UNKNOWN for a commit that was sent), running
- * phase-two handlers are waited for. Undecided transactions are left to the
+ * Let go. New calls are refused; calls that wait for the coordinator and
+ * running phase-two handlers get .close_wait_ms, then the calls are ended with
+ * TREATY_E_CLOSED (TREATY_E_UNKNOWN if the request was sent). Undecided transactions are left to the
  * coordinator, which rolls them back at their time-out. treaty_release() of a
  * transaction works afterwards, too. NULL is fine.
  *

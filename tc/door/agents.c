@@ -114,8 +114,13 @@ static void on_hello(struct agent *a, const struct msg *m, struct event *ev)
 {
 	struct agents *d = a->door;
 
-	if (d->port->event(d->port->ctx, ev) != OK) {
-		bye(a, E_NOMEM, "the coordinator is out of memory");
+	int rc = d->port->event(d->port->ctx, ev);
+
+	if (rc != OK) {
+		bye(a, rc,
+		    rc == E_LIMIT
+			    ? "as many agents as peers_max allows are here"
+			    : "the coordinator is out of memory");
 		return;
 	}
 	if (!a->up)

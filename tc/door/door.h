@@ -42,7 +42,8 @@ struct door_port {
 
 	/* Step the core; from process() and flush(). .now_ms and .wall_ms are filled in here. Begins are
 	 * answered with E_CLOSED while draining, without the core.
-	 * OK, or E_NOMEM: nothing changed, refuse what was asked. */
+	 * OK, E_NOMEM, or E_LIMIT (EV_PEER_UP: too many): nothing changed,
+	 * refuse what was asked. */
 	int (*event)(void *ctx, struct event *event);
 
 	/* Monotonic, and milliseconds since 1970; of this turn. */

@@ -11,8 +11,9 @@
 
 #define WATCHED_MAX 8
 #define EVENTS_MAX  16
-#define QUIET_MS    200 /* without work; then housekeeping */
-#define RETRY_MS    10  /* after a step that found no memory */
+#define QUIET_MS    200  /* without work; then housekeeping */
+#define HOUSE_MS    5000 /* housekeeping also under load */
+#define RETRY_MS    10   /* after a step that found no memory */
 #define WAIT_MAX_MS 60000
 #define ROUNDS_MAX  1000 /* batches a turn, before doors get a chance */
 
@@ -44,6 +45,7 @@ struct loop {
 	uint64_t announce_seq;
 	uint64_t retry_due_ms; /* a step found no memory; UINT64_MAX */
 	uint64_t quiet_due_ms; /* housekeeping; UINT64_MAX */
+	uint64_t house_ms;     /* when it was done last */
 
 	enum host_state state;
 	bool closing;
@@ -179,10 +181,21 @@ static void settle(struct loop *l)
 
 static void keep_house(struct loop *l)
 {
-	if (l->now_ms < l->quiet_due_ms || l->turn.rows.n > 0)
+	if (l->now_ms < l->quiet_due_ms)
 		return;
+	l->house_ms = l->now_ms;
 	l->quiet_due_ms =
 		store_idle(l->store, l->wall_ms) ? l->now_ms : UINT64_MAX;
+}
+
+/* Something happened: wait for quiet, but not for ever. */
+static void put_off_house(struct loop *l)
+{
+	uint64_t latest = l->house_ms + HOUSE_MS;
+
+	l->quiet_due_ms = l->now_ms + QUIET_MS;
+	if (l->quiet_due_ms > latest)
+		l->quiet_due_ms = latest;
 }
 
 /* ---- doors ---- */
@@ -257,7 +270,7 @@ static int port_event(void *ctx, struct event *ev)
 	if (l->state == HOST_DRAINING && ev->type == EV_REQUEST &&
 	    ev->request.type == RQ_BEGIN)
 		return refuse_begin(l, &ev->request);
-	l->quiet_due_ms = l->now_ms + QUIET_MS;
+	put_off_house(l);
 	return step(l, ev);
 }
 

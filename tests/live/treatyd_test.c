@@ -504,6 +504,46 @@ static void test_too_many_connections_are_refused(void **state)
 	sp_client_fini(&extra);
 }
 
+static void test_with_nothing_to_do_it_does_nothing(void **state)
+{
+	struct fixture *f = *state;
+	long before;
+
+	assert_true(treatyd_start(&f->d, "--lazy=1min", NULL));
+	join(f);
+	begin(f);
+	(void)add_branch(f, 1);
+	assert_int_equal(call(f, MSG_COMMIT).err, 0);
+	await_status(f, GTX_COMMITTED);
+	begin(f); /* and one that stays open */
+	sleep_ms(400);
+	before = treatyd_cpu_ms(&f->d);
+	sleep_ms(1500);
+	assert_true(treatyd_cpu_ms(&f->d) - before <= 30);
+}
+
+static void test_too_many_agents_are_told_so(void **state)
+{
+	struct fixture *f = *state;
+	struct msg hello = { .type = MSG_HELLO,
+			     .id = 1,
+			     .application = BYTES("a"),
+			     .instance = BYTES("extra") };
+	struct sp_client extra;
+	struct msg r;
+
+	assert_true(treatyd_start(&f->d, "--peers-max=1", NULL));
+	join(f);
+	sp_client_init(&extra);
+	assert_int_equal(sp_connect(&extra, f->d.agents), OK);
+	assert_int_equal(sp_send(&extra, &hello), OK);
+	assert_int_equal(sp_recv(&extra, &r, 2000), OK);
+	assert_int_equal(r.type, MSG_BYE);
+	assert_int_equal(r.err, -E_LIMIT);
+	sp_client_fini(&extra);
+	begin(f);
+}
+
 /* ---- stopping, reloading, refusing to start ---- */
 
 static void test_sigterm_refuses_begins_and_lets_work_end(void **state)
@@ -704,6 +744,8 @@ int main(void)
 		T(test_a_thousand_agents_fit),
 		T(test_without_descriptors_it_neither_dies_nor_spins),
 		T(test_too_many_connections_are_refused),
+		T(test_with_nothing_to_do_it_does_nothing),
+		T(test_too_many_agents_are_told_so),
 		T(test_sigterm_refuses_begins_and_lets_work_end),
 		T(test_sigterm_does_not_wait_for_ever),
 		T(test_systemd_is_told_when_it_is_ready_and_when_it_ends),

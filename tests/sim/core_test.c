@@ -243,7 +243,7 @@ static uint64_t number(const char *name, uint64_t otherwise)
 
 static void test_money_is_neither_made_nor_lost(void **state)
 {
-	uint64_t one = number("SEED", 0), n = number("SEEDS", 150);
+	uint64_t one = number("SEED", 0), n = number("SEEDS", 400);
 	uint64_t steps = 0, crashes = 0, commits = 0, rollbacks = 0;
 	uint64_t waits = 0, cycles = 0;
 

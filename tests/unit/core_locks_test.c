@@ -134,6 +134,45 @@ static void test_the_youngest_of_a_cycle_is_refused(void **state)
 	assert_int_equal(core_stats(d->core).deadlocks, 1);
 }
 
+/* A look over two keys stands in nobody's way, so a key that it wants can
+ * still be taken; and that may close a cycle. */
+static void look_into_a_cycle(struct desk *d, bool through_the_queue)
+{
+	struct bytes t1 = desk_begin(d), t2 = desk_begin(d);
+	struct bytes t3 = desk_begin(d), t4 = desk_begin(d);
+	struct bytes two[] = { BYTES("c"), BYTES("k") };
+	uint64_t waits, looks, takes;
+
+	desk_register(d, t1, 1, MODE_AT, "R", "a");
+	desk_register(d, t3, 1, MODE_AT, "R", "k");
+	if (through_the_queue)
+		desk_register(d, t4, 1, MODE_AT, "R", "c");
+	looks = desk_ask(d, (struct request){ .type = RQ_LOCK_CHECK,
+					      .xid = t1,
+					      .lock_keys = two,
+					      .n_lock_keys = 2,
+					      .wait_ms = 1000 });
+	waits = want(d, t2, "a", 1000);
+	assert_null(desk_find_reply(d, waits));
+	takes = want(d, t2, "c", 1000);
+	if (through_the_queue) {
+		assert_null(desk_find_reply(d, waits));
+		desk_ask_end(d, t4, true, 0);
+	}
+	assert_int_equal(err_of(d, takes), OK);
+	assert_int_equal(err_of(d, waits), E_DEADLOCK);
+	desk_ask_end(d, t2, true, 0);
+	desk_ask_end(d, t3, true, 0);
+	assert_int_equal(err_of(d, looks), OK);
+	desk_ask_end(d, t1, true, 0);
+}
+
+static void test_taking_a_key_may_close_a_cycle(void **state)
+{
+	look_into_a_cycle(*state, false);
+	look_into_a_cycle(*state, true);
+}
+
 static void test_a_rollback_refuses_who_waits_for_it(void **state)
 {
 	struct desk *d = *state;
@@ -321,6 +360,7 @@ int main(void)
 		T(test_who_waits_is_served_when_the_holder_commits),
 		T(test_a_wait_ends_at_its_deadline),
 		T(test_the_youngest_of_a_cycle_is_refused),
+		T(test_taking_a_key_may_close_a_cycle),
 		T(test_a_rollback_refuses_who_waits_for_it),
 		T(test_a_waiter_leaves_with_its_transaction),
 		T(test_a_waiter_leaves_with_its_peer),

@@ -113,6 +113,17 @@ static void test_failures_back_off_and_hang_in_the_end(void **state)
 	assert_int_equal(d->n_commands, before);
 	assert_int_equal(retry(d, xid, 0), OK);
 	assert_int_equal(desk_status(d, xid), GTX_COMMIT_RETRYING);
+	/* The count starts anew, and a restart does not forget it. */
+	desk_done(d, desk_command(d, b), BRANCH_COMMIT_RETRYABLE, "busy");
+	assert_int_equal(desk_status(d, xid), GTX_COMMIT_RETRYING);
+	desk_pass(d, 100);
+	desk_done(d, desk_command(d, b), BRANCH_COMMIT_RETRYABLE, "busy");
+	assert_int_equal(desk_crash(d), OK);
+	desk_peer(d, 2, "app", "i1", "R");
+	assert_int_equal(desk_command(d, b)->attempt, 6);
+	desk_done(d, desk_command(d, b), BRANCH_COMMIT_RETRYABLE, "busy");
+	assert_int_equal(desk_status(d, xid), GTX_COMMIT_RETRY_TIMEOUT);
+	assert_int_equal(retry(d, xid, b), OK);
 	desk_done(d, desk_command(d, b), BRANCH_COMMITTED, NULL);
 	assert_int_equal(desk_status(d, xid), GTX_COMMITTED);
 }
@@ -303,17 +314,19 @@ static void test_a_resolution_goes_only_when_it_is_durable(void **state)
 	struct desk *d = *state;
 	struct bytes xid;
 	uint64_t b = one_branch(d, MODE_AT, false, &xid);
-	uint64_t id;
+	uint64_t id, forced;
 
 	desk_done(d, desk_command(d, b), BRANCH_ROLLBACK_UNRETRYABLE, "dirty");
 	desk_clear(d);
 	d->auto_store = false;
+	forced = d->forced_steps;
 	id = desk_ask(d, (struct request){ .type = RQ_RESOLVE,
 					   .xid = xid,
 					   .branch = b,
 					   .resolution = RESOLVE_VALUES,
 					   .text = BYTES("{}") });
 	desk_pass(d, 5000);
+	assert_int_equal(d->forced_steps, forced + 1);
 	assert_null(desk_find_reply(d, id));
 	assert_int_equal(d->n_commands, 0);
 	desk_store(d);

@@ -95,6 +95,7 @@ static void test_n_branches_force_n_plus_one_steps_and_none_forces_none(
 	void **state)
 {
 	struct desk *d = *state;
+	uint64_t rows;
 
 	assert_int_equal(forced_by(d, 0, true), 0);
 	assert_int_equal(forced_by(d, 0, false), 0);
@@ -102,6 +103,11 @@ static void test_n_branches_force_n_plus_one_steps_and_none_forces_none(
 	assert_int_equal(forced_by(d, 1, false), 2);
 	assert_int_equal(forced_by(d, 3, true), 4);
 	assert_int_equal(forced_by(d, 3, false), 4);
+	/* Two rows of the transaction and one of each branch come, as many
+	 * go (the decision is the first row again), a tombstone stays. */
+	rows = d->n_taken;
+	forced_by(d, 3, false);
+	assert_int_equal(d->n_taken - rows, 2 + 3 + 3 + 1 + 1);
 }
 
 static void test_no_promise_leaves_before_it_is_durable(void **state)
@@ -359,14 +365,17 @@ static void test_nothing_left_to_do_ends_with_the_decision(void **state)
 	struct desk *d = *state;
 	struct bytes xid = desk_begin(d);
 	uint64_t b = desk_register(d, xid, 1, MODE_XA, "R", "");
-	uint64_t id, forced;
+	uint64_t id, look, forced;
 
 	report(d, xid, b, BRANCH_RDONLY, NULL);
 	d->auto_store = false;
 	forced = d->forced_steps;
 	id = desk_ask_end(d, xid, true, 5000);
+	look = desk_ask(d, (struct request){ .type = RQ_STATUS, .xid = xid });
 	assert_null(desk_find_reply(d, id)); /* a row is at stake */
+	assert_null(desk_find_reply(d, look));
 	desk_store(d);
+	assert_int_equal(desk_reply(d, look)->status, GTX_COMMITTED);
 	assert_int_equal(desk_reply(d, id)->status, GTX_COMMITTED);
 	assert_int_equal(desk_count(d, ROW_GTX) + desk_count(d, ROW_BRANCH), 0);
 	assert_int_equal(d->archives[0].n_branches, 1);

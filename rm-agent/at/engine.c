@@ -122,12 +122,15 @@ static int wait_for_keys(struct treaty_at *at, struct treaty_tx *tx,
 	return at_fail_conflict(at, rc, &c);
 }
 
-static bool database_says_again(const struct work *w, int rc)
+/* The database's own conflict, not one of global locks or of the network. */
+static bool database_says_again(const struct work *w)
 {
-	if (rc == E_DEADLOCK || (rc == E_CONFLICT && !w->at->local.n_keys))
+	enum db_class class = w->run->native ? w->class : w->at->error.class;
+
+	if (class == DB_DEADLOCK || class == DB_SERIALIZATION)
 		return true;
 	/* SQLITE_BUSY: somebody else writes; theirs is short. */
-	return rc == E_TIMEOUT && w->at->dialect == DIALECT_SQLITE;
+	return class == DB_LOCK_TIMEOUT && w->at->dialect == DIALECT_SQLITE;
 }
 
 /* OK: try again; else the end. */
@@ -136,7 +139,7 @@ static int after_failure(struct work *w, int rc, struct tries *t, bool locks)
 	struct treaty_at *at = w->at;
 
 	t->n++;
-	if (rc != E_AGAIN && !locks && !database_says_again(w, rc))
+	if (rc != E_AGAIN && !locks && !database_says_again(w))
 		return rc;
 	if (!may_retry(at, t))
 		return rc == E_AGAIN ? E_CONFLICT : rc;

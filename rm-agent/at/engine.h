@@ -201,6 +201,7 @@ struct work {
 	struct at_done done;
 	bool *fresh; /* PostgreSQL: which returned rows are new, by place */
 	bool ran;    /* the application's statement has run */
+	enum db_class class; /* of the failure of the statement itself */
 };
 
 /* Find the target and ask whether it can be protected. */

@@ -116,7 +116,10 @@ static int enlist(struct treaty_at *at, struct treaty_tx *tx, uint64_t wait_ms,
 			else
 				(void)at_fail_conflict(at, rc, c);
 		} else if (rc != OK) {
-			(void)at_fail_agent(at, rc);
+			/* Here nothing is unknown: it is rolled back. A branch
+			 * that the coordinator may have finds nothing to undo. */
+			rc = at_fail_agent(at,
+					   rc == E_UNKNOWN ? E_TIMEOUT : rc);
 		}
 	}
 	lock_keys_fini(&k);
@@ -235,11 +238,12 @@ int local_finish(struct treaty_at *at, uint64_t wait_ms, struct at_run *run,
 		if (rc == OK)
 			rc = write_undo(at);
 	}
-	if (rc == OK)
+	if (rc == OK) {
 		rc = commit(at, run);
-	if (rc == E_UNKNOWN) {
-		local_reset(at);
-		return rc;
+		if (rc == E_UNKNOWN) {
+			local_reset(at);
+			return rc;
+		}
 	}
 	if (rc != OK) {
 		if (branch)

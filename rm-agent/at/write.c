@@ -108,6 +108,8 @@ int work_run(struct work *w, struct bytes text, bool rows)
 	int rc = w->run->run(w->run, text, rows, w->arena, &w->done);
 
 	w->ran = true;
+	if (rc != OK)
+		w->class = db_error(w->at->db)->class;
 	if (rc != OK && !w->run->native)
 		return at_fail_db(w->at, rc, "running the statement");
 	return rc;

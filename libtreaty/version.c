@@ -1,0 +1,6 @@
+#include <treaty/treaty.h>
+
+const char *treaty_version(void)
+{
+	return TREATY_VERSION;
+}

@@ -1,0 +1,273 @@
+"""treatyd, three services and their databases: start, kill, restart, ask."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from lossy import LossyProxy
+
+USERS = 40
+WALLET = 10000
+ITEMS = {"pen": (5000, 3), "book": (5000, 20), "rare": (1, 100)}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def ask(method, url, body=None, timeout=30):
+    """(status, JSON); status 0 when no answer came."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method, headers={
+        "Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as r:
+            return r.status, json.load(r)
+    except urllib.error.HTTPError as e:
+        try:
+            return e.code, json.load(e)
+        except ValueError:
+            return e.code, {}
+    except (OSError, ValueError):
+        return 0, {}
+
+
+def until(what, check, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = check()
+        if got:
+            return got
+        time.sleep(0.02)
+    raise TimeoutError(f"waited {seconds} s for {what}")
+
+
+class Process:
+    """One program that says 'NAME ready …' and may be killed and restarted."""
+
+    def __init__(self, name, argv, log, ready):
+        self.name, self.argv, self.log, self.ready = name, argv, log, ready
+        self.popen = None
+
+    def start(self):
+        self.popen = subprocess.Popen(
+            self.argv, stdin=subprocess.DEVNULL, stdout=open(self.log, "a"),
+            stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            until(f"{self.name} to be ready", self.is_ready)
+        except TimeoutError:
+            sys.stderr.write(open(self.log).read()[-3000:])
+            raise
+
+    def is_ready(self):
+        if self.popen.poll() is not None:
+            sys.stderr.write(open(self.log).read()[-3000:])
+            raise RuntimeError(f"{self.name} ended with "
+                               f"{self.popen.returncode}; log: {self.log}")
+        return self.ready()
+
+    def kill(self):
+        self.popen.kill()
+        self.popen.wait()
+
+    def stop(self):
+        """Politely; returns False if it had to be killed or failed."""
+        if self.popen is None or self.popen.poll() is not None:
+            return self.popen is None
+        self.popen.send_signal(signal.SIGCONT)
+        self.popen.terminate()
+        try:
+            return self.popen.wait(15) == 0
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+
+
+class Stack:
+    def __init__(self, build, db):
+        self.build, self.db = build, db
+        self.note = ""
+        self.dir = tempfile.mkdtemp(prefix="treaty-demo-")
+        os.chmod(self.dir, 0o711)  # the database servers run as other users
+        self.servers = None
+        self.processes = {}
+        self.clean = True
+
+    # ---- up and down ----
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(list(self.processes.values())):
+            self.clean = process.stop() and self.clean
+        if self.servers:
+            self.run_servers("stop")
+        if self.clean:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        else:
+            print(f"a process did not end well; logs in {self.dir}")
+
+    def run_servers(self, what):
+        script = os.path.join(os.path.dirname(__file__), "../../..",
+                              "scripts/servers")
+        run = subprocess.run([script, what, os.path.join(self.dir, "db")],
+                             stdout=subprocess.PIPE, text=True, check=True)
+        return dict(line.split(None, 1) for line in run.stdout.splitlines()
+                    if " " in line)
+
+    def databases(self):
+        files = {n: f"sqlite:{self.dir}/{n}.db"
+                 for n in ("order", "user", "goods")}
+        if self.db == "servers":
+            self.servers = self.run_servers("start")
+            files["order"] = self.servers["postgresql"]
+            files["user"] = self.servers["mariadb"]
+        return files
+
+    def start(self):
+        dsn = self.databases()
+        self.dsn = dsn
+        ports = {n: free_port() for n in
+                 ("agents", "http", "order", "user", "goods")}
+        self.url = {n: f"http://127.0.0.1:{ports[n]}" for n in ports}
+        self.agents = f"tcp://127.0.0.1:{ports['agents']}"
+        self.lossy = LossyProxy(ports["user"])
+        self.add("treatyd", [
+            os.path.join(self.build, "tc/host/treatyd"),
+            "--data-dir", f"{self.dir}/treatyd",
+            "--agents-listen", self.agents,
+            "--http-listen", f"127.0.0.1:{ports['http']}"],
+            lambda: ask("GET", self.url["http"] + "/readyz")[0] == 200)
+        for name in ("user", "goods", "order"):
+            argv = [os.path.join(self.build, "samples/checkout",
+                                 f"checkout-{name}"),
+                    "--port", str(ports[name]), "--db", dsn[name],
+                    "--treaty", self.agents]
+            if name == "order":
+                argv += ["--user", f"http://127.0.0.1:{self.lossy.port}",
+                         "--goods", self.url["goods"]]
+            self.add(name, argv, lambda n=name: ask(
+                "GET", self.url[n] + "/audit")[0] == 200)
+        self.fill()
+
+    def add(self, name, argv, ready):
+        self.processes[name] = Process(name, argv, f"{self.dir}/{name}.log",
+                                       ready)
+        self.processes[name].start()
+
+    def fill(self):
+        for n in range(USERS):
+            self.must("POST", "user", "/wallet",
+                      {"user": f"u{n}", "balance": WALLET})
+        for item, (quantity, price) in ITEMS.items():
+            self.must("POST", "goods", "/stock", {
+                "item": item, "quantity": quantity, "price": price})
+        now = self.audit()
+        self.money_before, self.stock_before = now["money"], now["stock"]
+
+    def describe(self):
+        return ("order on PostgreSQL, user on MariaDB, goods on SQLite"
+                if self.db == "servers" else "three SQLite files")
+
+    def wait_for_enter(self):
+        print("\nStill running; press Enter to stop everything.")
+        for name in ("http", "order", "user", "goods"):
+            label = "treatyd" if name == "http" else name
+            print(f"  {label:<8} {self.url[name]}")
+        print(f"  agents   {self.agents}")
+        for name in ("order", "user", "goods"):
+            print(f"  {name + ' db':<8} {self.dsn[name]}")
+        print("Try:\n"
+              f"  curl -s {self.url['order']}/checkout -d '"
+              '{"token":"mine","user":"u1","item":"book","quantity":2}'
+              "'\n"
+              f"  {os.path.join(self.build, 'tc/cli/treaty')} "
+              f"--server {self.url['http']} tx list", flush=True)
+        try:
+            sys.stdin.readline()
+        except KeyboardInterrupt:
+            pass
+
+    # ---- talking to it ----
+
+    def must(self, method, service, path, body=None):
+        status, answer = ask(method, self.url[service] + path, body)
+        if status != 200:
+            raise RuntimeError(f"{method} {service}{path}: {status} {answer}")
+        return answer
+
+    def checkout(self, token, user="u1", item="pen", quantity=1, **more):
+        body = {"token": token, "user": user, "item": item,
+                "quantity": quantity, **more}
+        return ask("POST", self.url["order"] + "/checkout", body, timeout=90)
+
+    def treaty(self, *args):
+        """The command line, as an operator would type it."""
+        return subprocess.run(
+            [os.path.join(self.build, "tc/cli/treaty"), "--server",
+             self.url["http"], *args], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+
+    def transactions(self):
+        status, answer = ask("GET", self.url["http"]
+                             + "/api/v1/transactions?limit=1000")
+        if status != 200:
+            raise RuntimeError(f"list transactions: {status} {answer}")
+        return answer["transactions"]
+
+    def transaction(self, xid):
+        status, answer = ask("GET", self.url["http"]
+                             + f"/api/v1/transactions/{xid}")
+        return answer if status == 200 else None
+
+    def holding(self, token):
+        """The xid of a checkout that pauses before its decision."""
+        held = self.must("GET", "order", "/holding")["holding"]
+        return next((h["xid"] for h in held if h["token"] == token), None)
+
+    def wait_holding(self, token):
+        return until(f"checkout {token} to hold", lambda: self.holding(token))
+
+    def release(self, token, refuse=False):
+        self.must("POST", "order", "/release",
+                  {"token": token, "refuse": 1 if refuse else 0})
+
+    def audit(self):
+        order, user, goods = (self.must("GET", n, "/audit")
+                              for n in ("order", "user", "goods"))
+        return {
+            "money": user["balance"] + order["amount"],
+            "stock": goods["quantity"] + order["quantity"],
+            "orders": order["orders"],
+            "undo_rows": sum(a["undo_rows"] for a in (order, user, goods)),
+        }
+
+    def settle(self, seconds):
+        """Wait until nothing is unfinished; how much still is."""
+        def left():
+            return len(self.transactions()) + self.audit()["undo_rows"]
+        try:
+            until("everything to finish", lambda: left() == 0, seconds)
+            return 0
+        except TimeoutError:
+            return left()
+
+    def take_note(self):
+        note, self.note = self.note, ""
+        return note

@@ -1,0 +1,81 @@
+#include "samples/checkout/hold.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+struct hold {
+	struct hold *next;
+	const char *token;
+	const char *xid;
+	bool released;
+	bool refuse;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct hold *holds;
+
+static struct timespec from_now(int64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
+bool hold_wait(const char *token, const char *xid, int64_t hold_ms)
+{
+	struct timespec end = from_now(hold_ms);
+	struct hold me = { .token = token, .xid = xid }, **p;
+
+	pthread_mutex_lock(&lock);
+	me.next = holds;
+	holds = &me;
+	while (!me.released)
+		if (pthread_cond_timedwait(&changed, &lock, &end) != 0)
+			break;
+	for (p = &holds; *p != &me; p = &(*p)->next)
+		;
+	*p = me.next;
+	pthread_mutex_unlock(&lock);
+	return me.refuse;
+}
+
+bool hold_release(const char *token, bool refuse)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&lock);
+	for (struct hold *h = holds; h; h = h->next) {
+		if (strcmp(h->token, token) == 0) {
+			h->released = found = true;
+			h->refuse = refuse;
+		}
+	}
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+cJSON *hold_list(void)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	pthread_mutex_lock(&lock);
+	for (struct hold *h = holds; h; h = h->next) {
+		cJSON *item = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(item, "token", h->token);
+		cJSON_AddStringToObject(item, "xid", h->xid);
+		cJSON_AddItemToArray(list, item);
+	}
+	pthread_mutex_unlock(&lock);
+	return list;
+}

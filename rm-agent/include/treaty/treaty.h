@@ -79,6 +79,9 @@ enum treaty_error {
 	TREATY_E_ROLLED_BACK = -18, /* the transaction is rolled back */
 };
 
+/* The version of this library, e.g. "0.1.0". */
+TREATY_API const char *treaty_version(void);
+
 /* A short sentence for a code. Never NULL. */
 TREATY_API const char *treaty_error_text(int error);
 

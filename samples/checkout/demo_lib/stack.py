@@ -94,8 +94,12 @@ class Process:
 
 
 class Stack:
-    def __init__(self, build, db):
+    def __init__(self, build, db, valgrind=False):
         self.build, self.db = build, db
+        self.patience = 10 if valgrind else 1
+        self.under = ["valgrind", "--quiet", "--leak-check=full",
+                      "--show-leak-kinds=definite", "--error-exitcode=9",
+                      "--errors-for-leak-kinds=definite"] if valgrind else []
         self.note = ""
         self.dir = tempfile.mkdtemp(prefix="treaty-demo-")
         os.chmod(self.dir, 0o711)  # the database servers run as other users
@@ -167,8 +171,8 @@ class Stack:
         self.fill()
 
     def add(self, name, argv, ready):
-        self.processes[name] = Process(name, argv, f"{self.dir}/{name}.log",
-                                       ready)
+        self.processes[name] = Process(name, self.under + argv,
+                                       f"{self.dir}/{name}.log", ready)
         self.processes[name].start()
 
     def fill(self):
@@ -263,7 +267,8 @@ class Stack:
         def left():
             return len(self.transactions()) + self.audit()["undo_rows"]
         try:
-            until("everything to finish", lambda: left() == 0, seconds)
+            until("everything to finish", lambda: left() == 0,
+                  seconds * self.patience)
             return 0
         except TimeoutError:
             return left()

@@ -1,7 +1,7 @@
 /* Two rows in a database change in one global transaction, or neither does.
  *
  *   cc transfer.c $(pkg-config --cflags --libs treaty sqlite3) -o transfer
- *   ./transfer tcp://127.0.0.1:7091 bank.db 40
+ *   ./transfer tcp://127.0.0.1:7090 bank.db 40
  */
 #include <sqlite3.h>
 #include <stdio.h>

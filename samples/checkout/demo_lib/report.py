@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 
-LINE = "{mark} {name:<34} {outcome:<22} {ms:>6} ms  {note}"
+LINE = "{mark} {name:<36} {outcome:<28} {ms:>6} ms  {note}"
 
 
 def conserved(stack):
@@ -41,10 +41,10 @@ def run_one(stack, scenario):
 
 
 def table(rows):
-    print(f"\n{'scenario':<34} {'outcome':<22} {'expected':<22} "
+    print(f"\n{'scenario':<36} {'outcome':<28} {'expected':<28} "
           f"{'conserved':<10} {'unfinished':<10} ms")
     for r in rows:
-        print(f"{r['name']:<34} {r['outcome']:<22} {r['expected']:<22} "
+        print(f"{r['name']:<36} {r['outcome']:<28} {r['expected']:<28} "
               f"{'yes' if r['conserved'] else 'NO':<10} "
               f"{r['unfinished']:<10} {r['ms']}")
 

@@ -121,27 +121,36 @@ class Stack:
         for process in reversed(list(self.processes.values())):
             self.clean = process.stop() and self.clean
         if self.servers:
-            self.run_servers("stop")
+            self.servers.terminate()
+            self.servers.wait()
         if self.clean:
             shutil.rmtree(self.dir, ignore_errors=True)
         else:
             print(f"a process did not end well; logs in {self.dir}")
 
-    def run_servers(self, what):
-        script = os.path.join(os.path.dirname(__file__), "../../..",
-                              "scripts/servers")
-        run = subprocess.run([script, what, os.path.join(self.dir, "db")],
-                             stdout=subprocess.PIPE, text=True, check=True)
-        return dict(line.split(None, 1) for line in run.stdout.splitlines()
-                    if " " in line)
+    def start_servers(self):
+        """They end with this process, however it ends."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                              "../../../scripts/servers")
+        self.servers = subprocess.Popen(
+            [script, "run", os.path.join(self.dir, "db"), str(os.getpid())],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            start_new_session=True)
+        dsn = {}
+        for line in self.servers.stdout:
+            words = line.split()
+            if words == ["ready"]:
+                return dsn
+            dsn[words[0]] = words[1]
+        raise RuntimeError("the database servers did not start")
 
     def databases(self):
         files = {n: f"sqlite:{self.dir}/{n}.db"
                  for n in ("order", "user", "goods")}
         if self.db == "servers":
-            self.servers = self.run_servers("start")
-            files["order"] = self.servers["postgresql"]
-            files["user"] = self.servers["mariadb"]
+            servers = self.start_servers()
+            files["order"] = servers["postgresql"]
+            files["user"] = servers["mariadb"]
         return files
 
     def start(self):

@@ -98,22 +98,59 @@ int app_http_status(int code)
 	}
 }
 
-static int do_work(struct connection *c, struct exchange *x,
-		   int (*work)(struct connection *c, struct exchange *x))
+#define TRIES 3 /* after another transaction was in the way */
+
+static void forget_answer(struct exchange *x)
+{
+	cJSON_Delete(x->answer);
+	x->answer = cJSON_CreateObject();
+	x->status = 200;
+}
+
+static int work_once(struct connection *c, struct exchange *x,
+		     const struct part *part)
 {
 	int rc = treaty_at_begin(c->at);
 
 	if (rc != TREATY_OK)
 		return rc;
-	rc = work(c, x);
+	rc = part->work(c, x);
 	if (rc == TREATY_OK && x->status < 400)
 		return treaty_at_commit(c->at);
 	treaty_at_rollback(c->at);
 	return rc;
 }
 
+static int work_until_clear(struct connection *c, struct exchange *x,
+			    const struct part *part)
+{
+	int rc = work_once(c, x, part);
+
+	for (int i = 1;
+	     i < TRIES && (rc == TREATY_E_CONFLICT || rc == TREATY_E_DEADLOCK);
+	     i++) {
+		forget_answer(x);
+		rc = work_once(c, x, part);
+	}
+	return rc;
+}
+
+static int do_part(struct connection *c, struct exchange *x,
+		   const struct part *part)
+{
+	int rc = work_until_clear(c, x, part);
+
+	if (rc != TREATY_OK || x->status != 409)
+		return rc;
+	rc = part->claim(c, x);
+	if (rc != TREATY_OK)
+		return rc;
+	forget_answer(x);
+	return work_until_clear(c, x, part);
+}
+
 void app_participate(struct app *app, struct exchange *x,
-		     int (*work)(struct connection *c, struct exchange *x))
+		     const struct part *part)
 {
 	struct treaty_tx *tx = NULL;
 	struct connection *c;
@@ -130,7 +167,7 @@ void app_participate(struct app *app, struct exchange *x,
 	}
 	c = database_take(app->database);
 	if (c) {
-		rc = do_work(c, x, work);
+		rc = do_part(c, x, part);
 		if (rc != TREATY_OK)
 			answer_error(x, app_http_status(rc),
 				     treaty_last_error());

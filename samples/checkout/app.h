@@ -30,13 +30,25 @@ int app_start(struct app *app, const char *name, int argc, char **argv,
 void app_stop(struct app *app);
 
 /*
- * Run `work` as a part of the transaction that the request's header TX_XID
- * names: in one local transaction, hence one branch. `work` fills the answer
+ * A part of somebody else's transaction.
+ *
+ * `work` runs in one local transaction, hence one branch. It fills the answer
  * and returns TREATY_OK to commit; with another code, or a status of 400 and
  * above in the answer, everything it did is rolled back.
+ *
+ * What `work` refuses with 409 it may refuse because of a row that another
+ * global transaction has changed and may yet roll back. So `claim` then takes
+ * the global lock of the rows in question, waiting for the other one to end,
+ * and `work` looks again.
  */
+struct part {
+	int (*work)(struct connection *c, struct exchange *x);
+	int (*claim)(struct connection *c, struct exchange *x);
+};
+
+/* Do it for the transaction that the request's header TX_XID names. */
 void app_participate(struct app *app, struct exchange *x,
-		     int (*work)(struct connection *c, struct exchange *x));
+		     const struct part *part);
 
 /* Run one statement outside any transaction; false after answering an error. */
 bool app_exec(struct app *app, struct exchange *x, const char *sql,

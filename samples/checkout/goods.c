@@ -92,27 +92,45 @@ static int take_off(sqlite3 *db, struct exchange *x, const char *token,
 	return rc;
 }
 
-static int pick(struct connection *c, struct exchange *x)
+static int answer_sqlite(struct connection *c, struct exchange *x, int rc)
 {
-	const char *token, *item;
-	int64_t quantity;
-	int rc;
-
-	if (!want_text(x, "token", &token) || !want_text(x, "item", &item) ||
-	    !want_number(x, "quantity", &quantity))
-		return TREATY_OK;
-	rc = take_off(c->native, x, token, item, quantity);
-	if (rc == SQLITE_DONE)
-		return TREATY_OK;
-	if (x->status < 400)
+	if (rc != SQLITE_DONE && x->status < 400)
 		answer_error(x, rc == SQLITE_BUSY ? 409 : 500,
 			     treaty_sqlite3_errmsg(c->native));
 	return TREATY_OK;
 }
 
+static int pick(struct connection *c, struct exchange *x)
+{
+	const char *token, *item;
+	int64_t quantity;
+
+	if (!want_text(x, "token", &token) || !want_text(x, "item", &item) ||
+	    !want_number(x, "quantity", &quantity))
+		return TREATY_OK;
+	return answer_sqlite(c, x,
+			     take_off(c->native, x, token, item, quantity));
+}
+
+/* Writing a row as it is takes its lock like any other UPDATE. */
+static int claim_item(struct connection *c, struct exchange *x)
+{
+	const char *item;
+
+	if (!want_text(x, "item", &item))
+		return TREATY_OK;
+	return answer_sqlite(
+		c, x,
+		run(c->native,
+		    "UPDATE stock SET quantity = quantity WHERE item = ?", item,
+		    0, 0, NULL));
+}
+
 static void handle_pick(void *app, struct exchange *x)
 {
-	app_participate(app, x, pick);
+	static const struct part part = { pick, claim_item };
+
+	app_participate(app, x, &part);
 }
 
 /* Put something on the shelf; for the demo, outside any transaction. */

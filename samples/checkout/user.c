@@ -73,9 +73,25 @@ static int deduct(struct connection *c, struct exchange *x)
 	return rc;
 }
 
+/* Writing a row as it is takes its lock like any other UPDATE. */
+static int claim_wallet(struct connection *c, struct exchange *x)
+{
+	struct treaty_value p;
+	const char *user;
+
+	if (!want_text(x, "user", &user))
+		return TREATY_OK;
+	p = treaty_text(user);
+	return database_exec(
+		c, "UPDATE wallet SET balance = balance WHERE user_id = ?", &p,
+		1, NULL);
+}
+
 static void handle_deduct(void *app, struct exchange *x)
 {
-	app_participate(app, x, deduct);
+	static const struct part part = { deduct, claim_wallet };
+
+	app_participate(app, x, &part);
 }
 
 /* Set up a wallet; for the demo, outside any transaction. */

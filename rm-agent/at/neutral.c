@@ -185,7 +185,8 @@ static int64_t to_number(struct value v)
 	bool minus = v.data.len && v.data.data[0] == '-';
 	uint64_t n = 0, limit = (uint64_t)INT64_MAX + minus;
 
-	if (v.type != VALUE_INT)
+	/* PostgreSQL and MySQL make a sum of integers an exact number. */
+	if (v.type != VALUE_INT && v.type != VALUE_NUMBER)
 		return 0;
 	for (size_t i = minus; i < v.data.len; i++) {
 		uint64_t digit = (uint64_t)(v.data.data[i] - '0');

@@ -74,7 +74,7 @@ enum treaty_type {
 };
 
 /* A parameter, or a value of a result. With .type TREATY_INT and .data NULL
- * the .number counts; results have .number set for TREATY_INT that fits. */
+ * the .number counts; results have .number set for whole numbers that fit. */
 struct treaty_value {
 	enum treaty_type type;
 	const void *data;
@@ -228,7 +228,8 @@ TREATY_API const char *treaty_result_name(const struct treaty_result *r,
 					  size_t column);
 TREATY_API struct treaty_value treaty_result_value(
 	const struct treaty_result *r, size_t row, size_t column);
-/* The value as a number (0 if it is none) and as text (NULL for NULL). */
+/* The value as a number (0 if it is no integer that fits, or has decimals) and
+ * as text (NULL for NULL). */
 TREATY_API int64_t treaty_result_int(const struct treaty_result *r, size_t row,
 				     size_t column);
 TREATY_API const char *treaty_result_text(const struct treaty_result *r,

@@ -325,9 +325,27 @@ static void test_an_unanswered_commit_is_unknown_and_asked_again(void **state)
 	s.verdict = FAKE_SILENCE;
 	assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
 	assert_int_equal(treaty_commit(tx), TREATY_E_UNKNOWN);
+	fake_stop(&r.fake);
+	nap(100);
+	/* that it could not be asked again makes it no less unknown */
+	assert_int_equal(treaty_commit(tx), TREATY_E_UNKNOWN);
+	assert_says("the commit before may be done");
+	assert_int_equal(treaty_release(tx), TREATY_OK);
+	fake_start(&r.fake);
+	r.options.request_timeout_ms = 5000;
+	assert_int_equal(treaty_close(r.t), TREATY_OK);
+	rig_open(&r);
+	assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
+	assert_int_equal(treaty_rollback(tx, NULL), TREATY_OK);
+	assert_int_equal(treaty_release(tx), TREATY_OK);
+	assert_int_equal(treaty_close(r.t), TREATY_OK);
+	r.options.request_timeout_ms = 200;
+	rig_open(&r);
+	assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
+	assert_int_equal(treaty_commit(tx), TREATY_E_UNKNOWN);
 	assert_int_equal(treaty_release(tx), TREATY_OK);
 	rig_stop(&r);
-	assert_int_equal(fake_seen(&r.fake, MSG_ROLLBACK), 0);
+	assert_int_equal(fake_seen(&r.fake, MSG_ROLLBACK), 1);
 }
 
 static void test_what_nobody_knows_is_rolled_back(void **state)
@@ -548,6 +566,8 @@ static void test_a_conflict_names_row_holder_and_age(void **state)
 		agent_lock_check(r.t, NULL, BYTES("db"), &key, 1, 0, &conflict),
 		E_CONFLICT);
 	assert_string_equal(conflict.holder, "fake:1:9");
+	/* the transaction that looked is gone again */
+	assert_true(fake_wait(&r.fake, MSG_ROLLBACK, 1, 2000));
 
 	assert_int_equal(agent_register(tx, &want, &branch, NULL), OK);
 	assert_true(branch == 1);
@@ -741,6 +761,34 @@ static void test_a_full_queue_says_come_again(void **state)
 	rig_stop(&r);
 }
 
+static void test_a_command_that_waits_is_replaced_by_its_repetition(
+	void **state)
+{
+	struct work w = { .hold = true };
+	struct msg m = order();
+	struct rig r;
+
+	(void)state;
+	rig_prepare(&r);
+	r.options.threads = 1;
+	rig_open(&r);
+	rig_serve(&r, &w);
+	fake_command(&r.fake, m);
+	while (atomic_load(&w.runs) == 0)
+		nap(1);
+	m.branch = 4;
+	for (m.id = 601; m.id <= 605; m.id++)
+		fake_command(&r.fake, m);
+	nap(50);
+	atomic_store(&w.hold, false);
+	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 2, 2000));
+	nap(50);
+	assert_int_equal(fake_seen(&r.fake, MSG_BRANCH_DONE), 2);
+	assert_true(r.fake.done_id == 605);
+	assert_int_equal(atomic_load(&w.runs), 2);
+	rig_stop(&r);
+}
+
 static void test_closing_waits_for_handlers_and_frees_nothing_early(
 	void **state)
 {
@@ -841,6 +889,35 @@ static void test_ids_are_never_given_twice(void **state)
 		assert_true(every[i] != every[i - 1]);
 	/* blocks, not numbers: few requests for many ids */
 	assert_in_range(fake_seen(&r.fake, MSG_IDS), 40, 300);
+	rig_stop(&r);
+}
+
+static void draw(struct treaty *t, int n)
+{
+	uint64_t id;
+
+	while (n-- > 0)
+		assert_int_equal(treaty_id_next(t, &id), TREATY_OK);
+}
+
+static void test_the_next_ids_are_there_before_they_are_needed(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_prepare(&r);
+	r.options.id_block = 50;
+	rig_open(&r);
+	draw(r.t, 30);
+	assert_int_equal(fake_seen(&r.fake, MSG_IDS), 1);
+	draw(r.t, 15);
+	assert_true(fake_wait(&r.fake, MSG_IDS, 2, 2000));
+	nap(20);
+	draw(r.t, 50);
+	assert_true(fake_wait(&r.fake, MSG_IDS, 3, 2000));
+	nap(20);
+	fake_mute(&r.fake, true);
+	draw(r.t, 50);
 	rig_stop(&r);
 }
 
@@ -975,6 +1052,55 @@ static void test_a_program_with_its_own_loop_needs_no_thread(void **state)
 	pump_until(&r, MSG_BRANCH_DONE, 2);
 	rig_stop(&r);
 	assert_true(atomic_load(&w.freed));
+}
+
+#define ASKS 3000
+
+struct asker {
+	struct treaty *t;
+	_Atomic int asked;
+	int failures;
+	uint64_t longest_ms;
+};
+
+static void *ask_often(void *arg)
+{
+	struct asker *a = arg;
+	int status;
+
+	for (int i = 0; i < ASKS; i++) {
+		uint64_t begun = now_ms();
+
+		a->failures +=
+			treaty_status(a->t, "h:1:1", &status) != TREATY_OK;
+		if (now_ms() - begun > a->longest_ms)
+			a->longest_ms = now_ms() - begun;
+		atomic_fetch_add(&a->asked, 1);
+	}
+	return NULL;
+}
+
+/* The loop of the program takes the answers away that a call waits for. */
+static void test_a_call_hears_of_an_answer_that_another_read(void **state)
+{
+	struct asker a = { 0 };
+	pthread_t thread;
+	struct rig r;
+
+	(void)state;
+	rig_prepare(&r);
+	r.options.threads = 0;
+	r.options.heartbeat_ms = 20000;
+	rig_open(&r);
+	a.t = r.t;
+	assert_int_equal(pthread_create(&thread, NULL, ask_often, &a), 0);
+	while (atomic_load(&a.asked) < ASKS)
+		assert_int_equal(treaty_process(r.t, 0), TREATY_OK);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(a.failures, 0);
+	/* one that is not woken sleeps until it would ask again */
+	assert_in_range(a.longest_ms, 0, 900);
+	rig_stop(&r);
 }
 
 /* ---- many threads, forks, options ---- */
@@ -1184,13 +1310,19 @@ int main(void)
 			test_a_branch_is_never_worked_on_twice_at_once),
 		cmocka_unit_test(test_a_full_queue_says_come_again),
 		cmocka_unit_test(
+			test_a_command_that_waits_is_replaced_by_its_repetition),
+		cmocka_unit_test(
 			test_closing_waits_for_handlers_and_frees_nothing_early),
 		cmocka_unit_test(test_closing_ends_calls_that_wait),
 		cmocka_unit_test(test_ids_are_never_given_twice),
+		cmocka_unit_test(
+			test_the_next_ids_are_there_before_they_are_needed),
 		cmocka_unit_test(test_hooks_surround_each_step_and_may_refuse),
 		cmocka_unit_test(
 			test_a_program_with_its_own_loop_needs_no_thread),
 		cmocka_unit_test(test_an_idle_descriptor_is_quiet),
+		cmocka_unit_test(
+			test_a_call_hears_of_an_answer_that_another_read),
 		cmocka_unit_test(test_many_threads_share_a_handle),
 		cmocka_unit_test(
 			test_many_threads_share_a_handle_without_threads),

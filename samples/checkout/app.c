@@ -98,8 +98,6 @@ int app_http_status(int code)
 	}
 }
 
-#define TRIES 3 /* after another transaction was in the way */
-
 static void forget_answer(struct exchange *x)
 {
 	cJSON_Delete(x->answer);
@@ -121,32 +119,25 @@ static int work_once(struct connection *c, struct exchange *x,
 	return rc;
 }
 
-static int work_until_clear(struct connection *c, struct exchange *x,
-			    const struct part *part)
+/* Did another global transaction decide this, one that is itself undecided? */
+static bool doubtful(int rc, const struct exchange *x)
 {
-	int rc = work_once(c, x, part);
-
-	for (int i = 1;
-	     i < TRIES && (rc == TREATY_E_CONFLICT || rc == TREATY_E_DEADLOCK);
-	     i++) {
-		forget_answer(x);
-		rc = work_once(c, x, part);
-	}
-	return rc;
+	return rc == TREATY_E_CONFLICT || rc == TREATY_E_TIMEOUT ||
+	       rc == TREATY_E_DEADLOCK || (rc == TREATY_OK && x->status == 409);
 }
 
 static int do_part(struct connection *c, struct exchange *x,
 		   const struct part *part)
 {
-	int rc = work_until_clear(c, x, part);
+	int rc = work_once(c, x, part);
 
-	if (rc != TREATY_OK || x->status != 409)
-		return rc;
-	rc = part->claim(c, x);
-	if (rc != TREATY_OK)
+	if (!doubtful(rc, x))
 		return rc;
 	forget_answer(x);
-	return work_until_clear(c, x, part);
+	rc = part->claim(c, x);
+	if (rc != TREATY_OK || x->status != 200)
+		return rc;
+	return work_once(c, x, part);
 }
 
 void app_participate(struct app *app, struct exchange *x,

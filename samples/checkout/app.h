@@ -37,9 +37,10 @@ void app_stop(struct app *app);
  * above in the answer, everything it did is rolled back.
  *
  * What `work` refuses with 409 it may refuse because of a row that another
- * global transaction has changed and may yet roll back. So `claim` then takes
- * the global lock of the rows in question, waiting for the other one to end,
- * and `work` looks again.
+ * global transaction has changed and may yet roll back; and a local transaction
+ * that met such a row's lock is rolled back. Then `claim` takes the global lock
+ * of the row in question with a statement of its own, which waits for the other
+ * one to end, and `work` looks again.
  */
 struct part {
 	int (*work)(struct connection *c, struct exchange *x);

@@ -49,7 +49,7 @@ def table(rows):
               f"{r['unfinished']:<10} {r['ms']}")
 
 
-def run(stack, scenarios):
+def run(stack, scenarios, path=None):
     good = True
     rows = []
     print(f"checkout on {stack.describe()}", flush=True)
@@ -72,9 +72,9 @@ def run(stack, scenarios):
           f"stock {audit['stock_before']} before, {audit['stock_after']} after "
           f"(shelf + sold); {audit['orders']} orders; "
           f"{leftovers} undo rows left")
-    out = os.path.join(os.path.dirname(stack.build), "demo")
-    os.makedirs(out, exist_ok=True)
-    path = os.path.join(out, "report.json")
+    path = path or os.path.join(os.path.dirname(stack.build), "demo",
+                                "report.json")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
         json.dump({"scenarios": rows, "audit": audit}, f, indent=1)
         f.write("\n")

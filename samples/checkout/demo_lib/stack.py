@@ -2,7 +2,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -80,23 +79,27 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def stop(self):
-        """Politely; returns False if it had to be killed or failed."""
-        if self.popen is None or self.popen.poll() is not None:
-            return self.popen is None
-        self.popen.send_signal(signal.SIGCONT)
-        self.popen.terminate()
+    def stop(self, seconds):
+        """Politely; returns False after saying what was not well."""
+        if self.popen is None:
+            return True
+        if self.popen.poll() is None:
+            self.popen.terminate()
         try:
-            return self.popen.wait(15) == 0
+            status = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            return False
+            status = f"kill: still there after {seconds} s"
+        if status != 0:
+            print(f"{self.name} ended with {status}, see {self.log}")
+        return status == 0
 
 
 class Stack:
     def __init__(self, build, db, valgrind=False):
         self.build, self.db = build, db
         self.patience = 10 if valgrind else 1
+        self.crowd = 50 if valgrind else 200
         self.under = ["valgrind", "--quiet", "--leak-check=full",
                       "--show-leak-kinds=definite", "--error-exitcode=9",
                       "--errors-for-leak-kinds=definite"] if valgrind else []
@@ -119,14 +122,14 @@ class Stack:
 
     def __exit__(self, *_):
         for process in reversed(list(self.processes.values())):
-            self.clean = process.stop() and self.clean
+            self.clean = process.stop(15 * self.patience) and self.clean
         if self.servers:
             self.servers.terminate()
             self.servers.wait()
         if self.clean:
             shutil.rmtree(self.dir, ignore_errors=True)
         else:
-            print(f"a process did not end well; logs in {self.dir}")
+            print(f"logs are in {self.dir}")
 
     def start_servers(self):
         """They end with this process, however it ends."""

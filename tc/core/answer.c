@@ -39,6 +39,9 @@ static struct bytes say_conflict(struct fx *fx, const struct answer *a,
 		: a->err == E_TIMEOUT ? "; waited as long as asked"
 				      : "; try again when it has finished";
 
+	if (holder.len == 0)
+		return fx_printf(fx, "no row lock in the time asked for; "
+				     "nobody holds it now: try again");
 	return fx_printf(
 		fx, "row locked by transaction %.*s since %" PRIu64 " ms%s",
 		(int)holder.len, (const char *)holder.data, a->holder_age_ms,

@@ -206,9 +206,10 @@ static int unit_timer(struct core *c)
 }
 
 /* Each is done until it has nothing to do; then all again, as one may have
- * made work for another. */
+ * made work for another. Grants come before timers: who can have its rows now
+ * is not refused because its time is over now. */
 static int (*const units[])(struct core *) = {
-	unit_promise, unit_ids,    unit_parked, unit_timer, unit_grant,
+	unit_promise, unit_ids,    unit_parked, unit_grant, unit_timer,
 	unit_refused, unit_answer, unit_send,   unit_tombs,
 };
 

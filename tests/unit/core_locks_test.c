@@ -116,6 +116,20 @@ static void test_a_wait_ends_at_its_deadline(void **state)
 	assert_int_equal(err_of(d, w), E_TIMEOUT);
 }
 
+static void test_a_row_freed_at_the_deadline_is_granted(void **state)
+{
+	struct desk *d = *state;
+	struct bytes t1 = desk_begin(d), t2 = desk_begin(d);
+	uint64_t w;
+
+	desk_register(d, t1, 1, MODE_AT, "R", "a");
+	w = want(d, t2, "a", 300);
+	desk_pass(d, 299);
+	d->now_ms++; /* the commit is the first to be heard of this moment */
+	desk_ask_end(d, t1, true, 0);
+	assert_int_equal(err_of(d, w), OK);
+}
+
 static void test_the_youngest_of_a_cycle_is_refused(void **state)
 {
 	struct desk *d = *state;
@@ -359,6 +373,7 @@ int main(void)
 		T(test_a_conflict_names_the_holder),
 		T(test_who_waits_is_served_when_the_holder_commits),
 		T(test_a_wait_ends_at_its_deadline),
+		T(test_a_row_freed_at_the_deadline_is_granted),
 		T(test_the_youngest_of_a_cycle_is_refused),
 		T(test_taking_a_key_may_close_a_cycle),
 		T(test_a_rollback_refuses_who_waits_for_it),

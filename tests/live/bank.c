@@ -142,8 +142,9 @@ static void become_teller(const struct bank *b, const struct teller_job *job)
 {
 	const char *args[12] = { "/proc/self/exe", "teller" };
 	struct buf text[5];
-	int numbers[5] = { b->tellers, job->moment, job->transfers,
-			   job->rollbacks, job->timeout_ms };
+	int numbers[5] = { b->tellers,
+			   (int)job->moment * (job->sleeps ? -1 : 1),
+			   job->transfers, job->rollbacks, job->timeout_ms };
 	size_t n = 2;
 
 	args[n++] = job->agents ? job->agents : b->d.agents;

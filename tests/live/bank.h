@@ -54,6 +54,7 @@ struct bank {
 
 struct teller_job {
 	enum moment moment;
+	bool sleeps;        /* there it stops by SIGSTOP, instead of dying */
 	int transfers;      /* -1: until killed; 0: only phase two */
 	int rollbacks;      /* of 100 */
 	int timeout_ms;     /* of a transfer */

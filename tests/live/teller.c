@@ -37,6 +37,7 @@ struct teller {
 
 /* Where to die, and how often to pass there before. */
 static enum moment fatal;
+static int signal_there = SIGKILL;
 static _Atomic int passes = 3;
 
 const char *moment_name(enum moment moment)
@@ -55,7 +56,7 @@ const char *moment_name(enum moment moment)
 static void pass(enum moment here)
 {
 	if (here == fatal && atomic_fetch_sub(&passes, 1) == 1)
-		(void)kill(getpid(), SIGKILL);
+		(void)kill(getpid(), signal_there);
 }
 
 static _Noreturn void give_up(const char *what)
@@ -315,7 +316,9 @@ static void come_in(struct teller *t, char **args)
 		t->sides[side].dsn = args[1 + side];
 	t->book = args[4];
 	t->serial = strtoull(args[5], NULL, 10);
-	fatal = (enum moment)strtol(args[6], NULL, 10);
+	fatal = (enum moment)labs(strtol(args[6], NULL, 10));
+	if (args[6][0] == '-')
+		signal_there = SIGSTOP;
 	t->transfers = (int)strtol(args[7], NULL, 10);
 	t->rollbacks = (int)strtol(args[8], NULL, 10);
 	t->timeout_ms = (int)strtol(args[9], NULL, 10);

@@ -161,8 +161,13 @@ static int after_failure(struct work *w, int rc, struct tries *t, bool locks)
 
 static int begin_own(struct treaty_at *at)
 {
-	int rc = db_begin(at->db);
+	int rc;
 
+	if (at->dialect == DIALECT_POSTGRES) {
+		at->local.begin_due = true;
+		return OK;
+	}
+	rc = db_begin(at->db);
 	if (rc == OK)
 		at->local.synced = true;
 	return rc == OK ? OK : at_fail_db(at, rc, "beginning");

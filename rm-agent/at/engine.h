@@ -58,6 +58,8 @@ struct local {
 	bool synced; /* SQLite: the write lock is ours */
 	/* Ours, left open by a statement that still gives rows. */
 	bool unfinished;
+	/* PostgreSQL: BEGIN goes with the first statement of ours. */
+	bool begin_due;
 	bool by_savepoint; /* SQLite: begun by SAVEPOINT */
 	uint64_t id;       /* of this connection's local transactions */
 	uint64_t serial;   /* of the global transaction; 0: none */
@@ -83,7 +85,8 @@ struct treaty_at {
 	enum dialect dialect;
 	struct scripts scripts;
 	struct targets targets;
-	bool stale; /* parser options and targets must be read again */
+	bool repeated; /* the present statement's text came before */
+	bool stale;    /* parser options and targets must be read again */
 	struct local local;
 	struct arena call_arena; /* of one call: its parameters */
 	struct at_error error;
@@ -124,6 +127,7 @@ struct at_run {
 	bool must_return;
 	/* The driver's prepared form is fixed: `text` is never taken. */
 	bool fixed_text;
+	bool keep; /* the shape's own: may be kept prepared */
 	/*
 	 * Run it: with its own text, or with `text` if that is not empty (same
 	 * parameters). `rows`: the text returns rows for the engine, into the
@@ -206,6 +210,11 @@ struct work {
 
 /* Find the target and ask whether it can be protected. */
 MUST_CHECK int work_target(struct work *w);
+/* The local transaction has begun, if it was due. */
+MUST_CHECK int at_begun(struct treaty_at *at);
+/* The first read of a statement, and work_check_target(). */
+MUST_CHECK int work_read_first(struct work *w, const struct db_stmt *stmt,
+			       struct image *img);
 /* The description of the target is still true; E_AGAIN: it was not, try
  * again. */
 MUST_CHECK int work_check_target(struct work *w);

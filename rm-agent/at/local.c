@@ -5,14 +5,20 @@ void local_reset(struct treaty_at *at)
 	struct local *l = &at->local;
 
 	l->open = l->images = l->wrote = false;
+	l->begin_due = false;
 	l->synced = l->unfinished = l->by_savepoint = false;
 	l->serial = 0;
 	l->n_saves = 0;
+	l->id = ++at->tx_count;
 	arena_reset(&l->arena);
 }
 
 void local_abandon(struct treaty_at *at)
 {
+	if (at->local.begin_due) { /* nothing has begun */
+		local_reset(at);
+		return;
+	}
 	/* A rollback that fails means a lost connection; then the database
 	 * rolls back by itself. */
 	if (db_rollback(at->db) != OK)
@@ -49,7 +55,6 @@ int local_enter(struct treaty_at *at, struct treaty_tx *tx)
 			       err_name(rc));
 	l->images = true;
 	l->serial = serial;
-	l->id = ++at->tx_count;
 	return OK;
 }
 
@@ -126,47 +131,41 @@ static int enlist(struct treaty_at *at, struct treaty_tx *tx, uint64_t wait_ms,
 	return rc;
 }
 
-static int insert_part(struct treaty_at *at, const struct record_part *part,
-		       size_t number)
+static int put_number(struct arena *arena, uint64_t n, struct value *out)
+{
+	struct buf b;
+
+	buf_init(&b, &arena->as_mem);
+	buf_printf(&b, "%llu", (unsigned long long)n);
+	*out = (struct value){ VALUE_INT, buf_bytes(&b) };
+	return buf_error(&b);
+}
+
+/* The INSERT of one part of the undo record. */
+static int part_stmt(struct treaty_at *at, const struct record_part *part,
+		     size_t number, struct db_stmt *out)
 {
 	struct record *r = &at->local.record;
 	struct arena *arena = &at->local.arena;
-	struct buf ids;
-	struct value v[6];
-	struct db_result result;
-	struct db_stmt stmt = { .params = v, .n_params = 6, .keep = true };
-	struct bytes text;
-	size_t split;
-	int rc;
+	struct value *v = arena_array(arena, 6, sizeof *v);
+	const struct at_undo_sql *sql = at_resource_sql(at->resource);
 
-	buf_init(&ids, &arena->as_mem);
-	buf_printf(&ids, "%llu", (unsigned long long)r->branch);
-	split = ids.len;
-	buf_printf(&ids, "%zu", number);
-	if (buf_error(&ids) != OK)
+	if (!v || put_number(arena, r->branch, &v[1]) != OK ||
+	    put_number(arena, number, &v[2]) != OK)
 		return at_fail(at, E_NOMEM, "out of memory for the undo row");
-	text = buf_bytes(&ids);
 	v[0] = (struct value){ VALUE_TEXT, r->xid };
-	v[1] = (struct value){ VALUE_INT, { text.data, split } };
-	v[2] = (struct value){ VALUE_INT,
-			       { text.data + split, text.len - split } };
 	v[3] = (struct value){ VALUE_TEXT, part->context };
 	v[4] = (struct value){ VALUE_BYTES, part->info };
 	v[5] = (struct value){ VALUE_INT, BYTES("0") };
-	stmt.sql =
-		bytes_of(at_resource_sql(at->resource)->text[UNDO_LOG_INSERT]);
-	rc = db_exec(at->db, &stmt, arena, &result);
-	if (rc == OK)
-		return OK;
-	if (db_error(at->db)->class == DB_CONSTRAINT)
-		return at_fail(at, E_STATE,
-			       "the global transaction %.*s was rolled back "
-			       "before this branch committed",
-			       (int)r->xid.len, (const char *)r->xid.data);
-	return at_fail_db(at, rc, "writing the undo row");
+	*out = (struct db_stmt){ .sql = bytes_of(sql->text[UNDO_LOG_INSERT]),
+				 .params = v,
+				 .n_params = 6,
+				 .keep = true };
+	return OK;
 }
 
-static int write_undo(struct treaty_at *at)
+/* The statements that write the undo record. */
+static int undo_stmts(struct treaty_at *at, struct db_stmt **out, size_t *n)
 {
 	struct record_limits limits = record_limits_default();
 	struct record_parts parts;
@@ -180,38 +179,88 @@ static int write_undo(struct treaty_at *at)
 		rc = at_fail(at, rc, "the undo record cannot be written: %s",
 			     why.len ? buf_text(&why) : err_name(rc));
 	buf_fini(&why);
+	if (rc != OK)
+		return rc;
+	*n = parts.n;
+	*out = arena_array(&at->local.arena, parts.n + 1, sizeof **out);
+	if (!*out)
+		return at_fail(at, E_NOMEM, "out of memory for the undo row");
 	for (size_t i = 0; rc == OK && i < parts.n; i++)
-		rc = insert_part(at, &parts.parts[i], i + 1);
+		rc = part_stmt(at, &parts.parts[i], i + 1, &(*out)[i]);
 	return rc;
 }
 
-/* The application's own COMMIT in its own shape, or ours. */
-static int commit(struct treaty_at *at, struct at_run *run)
+static int undo_failed(struct treaty_at *at, int rc)
 {
-	struct at_done done = { 0 };
-	int rc;
+	struct bytes xid = at->local.record.xid;
 
-	if (!run) {
+	if (db_error(at->db)->class == DB_CONSTRAINT)
+		return at_fail(at, E_STATE,
+			       "the global transaction %.*s was rolled back "
+			       "before this branch committed",
+			       (int)xid.len, (const char *)xid.data);
+	return at_fail_db(at, rc, "writing the undo row");
+}
+
+static int run_stmts(struct treaty_at *at, const struct db_stmt *stmts,
+		     size_t n)
+{
+	struct db_result r;
+
+	for (size_t i = 0; i < n; i++) {
+		int rc = db_exec(at->db, &stmts[i], &at->local.arena, &r);
+
+		if (rc != OK)
+			return undo_failed(at, rc);
+	}
+	return OK;
+}
+
+static int unknown(struct treaty_at *at)
+{
+	struct bytes xid = at->local.record.xid;
+
+	return at_fail(at, E_UNKNOWN,
+		       "the connection was lost while committing the local "
+		       "transaction: it happened or not; roll back the global "
+		       "transaction %.*s, which finds out",
+		       (int)xid.len, (const char *)xid.data);
+}
+
+/* Undo rows and our own COMMIT. */
+static int commit_own(struct treaty_at *at, const struct db_stmt *stmts,
+		      size_t n)
+{
+	size_t failed = n;
+	int rc = db_commit_after(at->db, stmts, n, &at->local.arena, &failed);
+
+	/* SQLite: a reader is in the way; it is soon gone. */
+	for (int i = 0; rc == E_AGAIN && failed == n && i < 100; i++) {
+		at_sleep_ms(5);
 		rc = db_commit(at->db);
-		/* SQLite: a reader is in the way; it is soon gone. */
-		for (int i = 0; rc == E_AGAIN && i < 100; i++) {
-			at_sleep_ms(5);
-			rc = db_commit(at->db);
-		}
-	} else {
-		rc = run->run(run, BYTES(""), false, &at->local.arena, &done);
-		if (rc == E_CLOSED)
-			rc = E_UNKNOWN;
 	}
 	if (rc == E_UNKNOWN)
-		return at_fail(at, E_UNKNOWN,
-			       "the connection was lost while committing the "
-			       "local transaction: it happened or not; roll "
-			       "back the global transaction %.*s, which finds "
-			       "out",
-			       (int)at->local.record.xid.len,
-			       (const char *)at->local.record.xid.data);
-	if (rc != OK && !(run && run->native))
+		return unknown(at);
+	if (rc != OK && failed < n)
+		return undo_failed(at, rc);
+	return rc == OK
+		       ? OK
+		       : at_fail_db(at, rc, "committing the local transaction");
+}
+
+/* Undo rows and the application's COMMIT in its own shape. */
+static int commit_theirs(struct treaty_at *at, const struct db_stmt *stmts,
+			 size_t n, struct at_run *run)
+{
+	struct at_done done = { 0 };
+	int rc = run_stmts(at, stmts, n);
+
+	if (rc != OK)
+		return rc;
+	rc = run->run(run, BYTES(""), false, &at->local.arena, &done);
+	if (rc == E_CLOSED)
+		return unknown(at);
+	if (rc != OK && !run->native)
 		return at_fail_db(at, rc, "committing the local transaction");
 	return rc;
 }
@@ -222,10 +271,16 @@ int local_finish(struct treaty_at *at, uint64_t wait_ms, struct at_run *run,
 	struct local *l = &at->local;
 	struct treaty_tx *tx = at->link.current(at->link.ctx);
 	bool branch_wanted = l->images && l->record.n_items > 0;
+	struct db_stmt *undo = NULL;
 	uint64_t branch = 0;
+	size_t n_undo = 0;
 	int rc = OK;
 
 	c->holder[0] = '\0';
+	if (l->begin_due) { /* nothing was done at all */
+		local_reset(at);
+		return OK;
+	}
 	if (branch_wanted) {
 		if (!tx || at->link.serial(at->link.ctx, tx) != l->serial)
 			rc = at_fail(at, E_STATE,
@@ -236,10 +291,11 @@ int local_finish(struct treaty_at *at, uint64_t wait_ms, struct at_run *run,
 			rc = enlist(at, tx, wait_ms, &branch, c);
 		l->record.branch = branch;
 		if (rc == OK)
-			rc = write_undo(at);
+			rc = undo_stmts(at, &undo, &n_undo);
 	}
 	if (rc == OK) {
-		rc = commit(at, run);
+		rc = run ? commit_theirs(at, undo, n_undo, run)
+			 : commit_own(at, undo, n_undo);
 		if (rc == E_UNKNOWN) {
 			local_reset(at);
 			return rc;

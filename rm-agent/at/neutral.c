@@ -62,7 +62,8 @@ static int run(struct at_run *r, struct bytes text, bool rows,
 	struct treaty_result *result = ((struct treaty_result **)r->ctx)[1];
 	struct db_stmt stmt = { .sql = text.len ? text : r->sql,
 				.params = r->params,
-				.n_params = r->n_params };
+				.n_params = r->n_params,
+				.keep = r->keep && at->repeated };
 	struct db_result got;
 	int rc;
 
@@ -117,6 +118,7 @@ static int exec(struct treaty_at *at, struct bytes sql, struct value *params,
 	int rc;
 
 	if (at_concerned(at)) {
+		r.keep = true;
 		rc = at_run_statement(at, &r);
 		if (r.insert_id)
 			result->insert_id = r.insert_id;

@@ -48,12 +48,13 @@ static struct entry *find(struct scripts *s, struct bytes text, uint64_t hash)
 }
 
 int scripts_get(struct scripts *s, struct bytes text,
-		const struct sql_script **out)
+		const struct sql_script **out, bool *again)
 {
 	uint64_t hash = hash_bytes(0, text);
 	struct entry *e = find(s, text, hash);
 	int rc;
 
+	*again = e != NULL;
 	if (!e) {
 		if (s->map.count >= s->limit)
 			scripts_clear(s);

@@ -30,8 +30,9 @@ MUST_CHECK int scripts_init(struct scripts *s, const struct mem *mem,
 void scripts_fini(struct scripts *s);
 void scripts_clear(struct scripts *s);
 
-/* E_NOMEM. A text that is broken is a script that says so. */
+/* E_NOMEM. A text that is broken is a script that says so. *again: it was
+ * asked for before. */
 MUST_CHECK int scripts_get(struct scripts *s, struct bytes text,
-			   const struct sql_script **out);
+			   const struct sql_script **out, bool *again);
 
 #endif

@@ -404,7 +404,7 @@ int at_run_statement(struct treaty_at *at, struct at_run *run)
 		rc = refresh(at);
 	if (rc != OK)
 		return rc;
-	rc = scripts_get(&at->scripts, run->sql, &script);
+	rc = scripts_get(&at->scripts, run->sql, &script, &at->repeated);
 	if (rc != OK)
 		return at_fail(at, rc, "out of memory for parsing");
 	return dispatch(at, run, script);

@@ -89,6 +89,11 @@ static int load(struct target *t, struct db *db, struct bytes schema,
 	return describe_select(t);
 }
 
+bool targets_has(struct targets *t, struct bytes schema, struct bytes name)
+{
+	return find(t, schema, name) != NULL;
+}
+
 int targets_get(struct targets *t, struct db *db, struct bytes schema,
 		struct bytes name, struct target **out)
 {

@@ -34,6 +34,9 @@ struct target {
 	enum value_type *as;
 	size_t n_select;
 	uint64_t checked; /* local transaction that has checked it */
+	/* MySQL: see work.c. */
+	uint64_t full_check_ms;
+	struct bytes definition;
 
 	bool loaded_unique;           /* what follows was read */
 	const struct unique *uniques; /* the key first */
@@ -54,6 +57,8 @@ void targets_clear(struct targets *t);
 /* Forget one; the pointer is dead then. */
 void targets_drop(struct targets *t, struct target *target);
 
+/* Known already. */
+bool targets_has(struct targets *t, struct bytes schema, struct bytes name);
 /* Codes as catalog_load(). Borrowed until it is cleared or dropped. */
 MUST_CHECK int targets_get(struct targets *t, struct db *db,
 			   struct bytes schema, struct bytes name,

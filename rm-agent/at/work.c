@@ -55,6 +55,11 @@ int work_target(struct work *w)
 		return at_fail(at, E_UNSUPPORTED,
 			       "refused: %s is Treaty's own table",
 			       at->opt.undo_table);
+	if (!targets_has(&at->targets, t->schema.text, t->name.text)) {
+		rc = at_begun(at);
+		if (rc != OK)
+			return rc;
+	}
 	rc = targets_get(&at->targets, at->db, t->schema.text, t->name.text,
 			 &w->target);
 	if (rc == E_NOTFOUND)
@@ -66,25 +71,158 @@ int work_target(struct work *w)
 	return judge(w);
 }
 
-int work_check_target(struct work *w)
+/* ---- BEGIN, the first read and the probe, in one round trip ---- */
+
+int at_begun(struct treaty_at *at)
 {
-	struct treaty_at *at = w->at;
-	bool same = false;
 	int rc;
 
-	if (w->target->checked == at->local.id)
+	if (!at->local.begin_due)
 		return OK;
-	rc = catalog_unchanged(at->db, &w->target->cat, w->arena, &same);
+	at->local.begin_due = false;
+	rc = db_begin(at->db);
+	return rc == OK ? OK : at_fail_db(at, rc, "beginning");
+}
+
+static int judge_probe(struct work *w, const struct db_result *r);
+
+/* `read` may be NULL, `probe` too. */
+static int together(struct work *w, const struct db_stmt *read,
+		    const struct db_stmt *probe, struct image *img)
+{
+	struct treaty_at *at = w->at;
+	struct db_stmt stmts[3];
+	struct db_result r[3];
+	size_t n = 0, done = 0, first;
+	int rc;
+
+	if (at->local.begin_due)
+		stmts[n++] = (struct db_stmt){ .sql = BYTES("BEGIN") };
+	at->local.begin_due = false;
+	first = n;
+	if (read)
+		stmts[n++] = *read;
+	if (probe)
+		stmts[n++] = *probe;
+	rc = db_exec_all(at->db, stmts, n, w->arena, r, &done);
 	if (rc != OK)
-		return at_fail_db(at, rc, "reading the catalog");
-	if (!same) {
-		targets_drop(&at->targets, w->target);
-		w->target = NULL;
-		return at_fail(at, E_AGAIN,
-			       "the table's definition has just changed");
-	}
-	w->target->checked = at->local.id;
+		return at_fail_db(at, rc, "reading the rows' image");
+	if (read)
+		rc = image_add_rows(at, w->target, &r[first], img);
+	if (rc == OK && probe)
+		rc = judge_probe(w, &r[n - 1]);
+	return rc;
+}
+
+int work_read_first(struct work *w, const struct db_stmt *stmt,
+		    struct image *img)
+{
+	bool check = w->target->checked != w->at->local.id;
+	struct db_stmt probe = { .sql = w->target->cat.probe_sql,
+				 .keep = true };
+	int rc;
+
+	if (w->at->dialect != DIALECT_MYSQL)
+		return together(w, stmt, check ? &probe : NULL, img);
+	rc = image_read(w->at, stmt, w->target, img);
+	return rc == OK ? work_check_target(w) : rc;
+}
+
+/* ---- is the description still true? ---- */
+
+/* Where AUTO_INCREMENT=n stands behind the columns, or the end. */
+static const uint8_t *definition_end(struct bytes d)
+{
+	const uint8_t *paren = memrchr(d.data, ')', d.len);
+	const uint8_t *found = NULL;
+
+	if (paren)
+		found = memmem(paren, (size_t)(d.data + d.len - paren),
+			       "AUTO_INCREMENT=", 15);
+	return found ? found : d.data + d.len;
+}
+
+static int changed(struct work *w)
+{
+	targets_drop(&w->at->targets, w->target);
+	w->target = NULL;
+	return at_fail(w->at, E_AGAIN,
+		       "the table's definition has just changed");
+}
+
+static int judge_probe(struct work *w, const struct db_result *r)
+{
+	if (r->n_rows != 1 ||
+	    !bytes_equal(db_value(r, 0, 0).data, w->target->cat.probe))
+		return changed(w);
+	w->target->checked = w->at->local.id;
 	return OK;
+}
+
+/* MySQL's catalog takes milliseconds to ask, so the whole probe runs once in
+ * FULL_CHECK_MS and the text of the table's definition is compared otherwise;
+ * a new trigger or a foreign key of another table is noticed that much later. */
+#define FULL_CHECK_MS 1000
+
+static int read_definition(struct work *w, struct bytes *out)
+{
+	const struct table *t = w->target->table;
+	struct db_stmt stmt = { .keep = true };
+	struct db_result r;
+	struct buf sql;
+	int rc;
+
+	buf_init(&sql, &w->arena->as_mem);
+	buf_put_text(&sql, "SHOW CREATE TABLE ");
+	quote_table(&sql, t->dialect, t->schema, t->name);
+	if (buf_error(&sql) != OK)
+		return at_fail(w->at, E_NOMEM, "out of memory");
+	stmt.sql = buf_bytes(&sql);
+	rc = db_exec(w->at->db, &stmt, w->arena, &r);
+	if (rc != OK)
+		return at_fail_db(w->at, rc, "reading the table's definition");
+	*out = r.n_rows == 1 ? db_value(&r, 0, 1).data : BYTES("");
+	/* It counts the numbers given out. */
+	out->len -= (size_t)(out->data + out->len - definition_end(*out));
+	return OK;
+}
+
+static int check_mysql(struct work *w)
+{
+	struct target *t = w->target;
+	uint64_t now = at_now_ms();
+	struct bytes definition;
+	bool same = true;
+	int rc = read_definition(w, &definition);
+
+	if (rc != OK)
+		return rc;
+	if (t->full_check_ms && now - t->full_check_ms < FULL_CHECK_MS) {
+		same = bytes_equal(definition, t->definition);
+	} else {
+		rc = catalog_unchanged(w->at->db, &t->cat, w->arena, &same);
+		if (rc != OK)
+			return at_fail_db(w->at, rc, "reading the catalog");
+		if (!bytes_equal(definition, t->definition))
+			t->definition = arena_bytes(&t->arena, definition);
+		t->full_check_ms = now;
+	}
+	if (!same)
+		return changed(w);
+	t->checked = w->at->local.id;
+	return OK;
+}
+
+int work_check_target(struct work *w)
+{
+	struct db_stmt probe = { .sql = w->target->cat.probe_sql,
+				 .keep = true };
+
+	if (w->target->checked == w->at->local.id)
+		return OK;
+	if (w->at->dialect == DIALECT_MYSQL)
+		return check_mysql(w);
+	return together(w, NULL, &probe, NULL);
 }
 
 /* ---- reading images ---- */
@@ -170,8 +308,11 @@ int image_read(struct treaty_at *at, const struct db_stmt *stmt,
 	       const struct target *t, struct image *img)
 {
 	struct db_result r;
-	int rc = db_exec(at->db, stmt, img->arena, &r);
+	int rc = at_begun(at);
 
+	if (rc != OK)
+		return rc;
+	rc = db_exec(at->db, stmt, img->arena, &r);
 	if (rc != OK)
 		return at_fail_db(at, rc, "reading the rows' image");
 	return image_add_rows(at, t, &r, img);

@@ -1,4 +1,4 @@
-#include "rm-agent/at/engine.h"
+#include "rm-agent/at/returning.h"
 
 /*
  * UPDATE and DELETE: before image by the statement's own condition, locked;
@@ -50,13 +50,14 @@ static size_t where_at(const struct sql_statement *st)
 int work_pinned_text(struct work *w, struct buf *out)
 {
 	const struct image_source source = { w->script, w->st, w->target };
-	struct bytes text = w->script->text;
+	struct sql_span own = w->st->span;
+	struct bytes text = { w->script->text.data, end_of(own) };
 	struct bytes q = image_sql_qualifier(&source);
 	struct sql_span where = w->st->where.span;
 	size_t from = where.len ? where.at : where_at(w->st);
 	size_t to = where.len ? end_of(where) : from;
 
-	buf_put(out, (struct bytes){ text.data, from });
+	buf_put(out, (struct bytes){ text.data + own.at, from - own.at });
 	if (where.len) {
 		buf_put_char(out, '(');
 		buf_put(out, (struct bytes){ text.data + from, to - from });
@@ -100,13 +101,17 @@ static int read_before(struct work *w)
 	stmt.sql = buf_bytes(&sql);
 	stmt.params = params;
 	stmt.n_params = binds.n;
-	return image_read(at, &stmt, w->target, &w->before);
+	stmt.keep = at->repeated;
+	return work_read_first(w, &stmt, &w->before);
 }
 
 int work_run(struct work *w, struct bytes text, bool rows)
 {
-	int rc = w->run->run(w->run, text, rows, w->arena, &w->done);
+	int rc = at_begun(w->at);
 
+	if (rc != OK)
+		return rc;
+	rc = w->run->run(w->run, text, rows, w->arena, &w->done);
 	w->ran = true;
 	if (rc != OK)
 		w->class = db_error(w->at->db)->class;
@@ -115,18 +120,24 @@ int work_run(struct work *w, struct bytes text, bool rows)
 	return rc;
 }
 
+/* The after image of an UPDATE without another round trip. */
+static bool returns_after(const struct work *w)
+{
+	return w->st->kind == SQL_UPDATE && w->run->can_return &&
+	       w->at->dialect == DIALECT_POSTGRES && !w->st->returning.len;
+}
+
 /* Before image, check of the table, the statement. */
 static int run_between(struct work *w)
 {
 	struct buf text;
 	int rc = read_before(w);
 
-	if (rc == OK)
-		rc = work_check_target(w);
 	if (rc != OK)
 		return rc;
 	if (!must_pin(w))
-		return work_run(w, BYTES(""), false);
+		return returns_after(w) ? returning_run(w, &w->after)
+					: work_run(w, BYTES(""), false);
 	if (w->run->fixed_text)
 		return at_fail(w->at, E_UNSUPPORTED,
 			       "refused: which rows it changes cannot be tied "
@@ -134,6 +145,8 @@ static int run_between(struct work *w)
 			       "(LIMIT, or a function in the condition)");
 	buf_init(&text, &w->arena->as_mem);
 	rc = work_pinned_text(w, &text);
+	if (rc == OK && returns_after(w))
+		return returning_run_text(w, buf_bytes(&text), &w->after);
 	return rc == OK ? work_run(w, buf_bytes(&text), false) : rc;
 }
 
@@ -189,7 +202,8 @@ int write_update(struct work *w)
 	if (w->done.matched != w->before.n_rows &&
 	    !(ignores(w->st) && w->done.matched < w->before.n_rows))
 		return other_rows(w);
-	rc = image_read_again(w->at, w->target, &w->before, &w->after);
+	if (!returns_after(w))
+		rc = image_read_again(w->at, w->target, &w->before, &w->after);
 	if (rc == OK && w->after.n_rows != w->before.n_rows)
 		rc = other_rows(w);
 	if (rc != OK)
@@ -223,8 +237,6 @@ int read_locked(struct work *w, struct lock_keys *keys)
 {
 	int rc = read_before(w);
 
-	if (rc == OK)
-		rc = work_check_target(w);
 	if (rc == OK) {
 		rc = lock_keys_add(keys, &w->before);
 		if (rc != OK)

@@ -319,6 +319,47 @@ int db_commit(struct db *db)
 	return rc == OK ? db->driver->commit(db) : rc;
 }
 
+static int commit_in_batch(struct db *db, const struct db_stmt *stmts, size_t n,
+			   struct arena *arena, size_t *failed)
+{
+	struct db_stmt *all = arena_array(arena, n + 1, sizeof(*all));
+	struct db_result *results = arena_array(arena, n + 1, sizeof(*results));
+	int rc;
+
+	*failed = 0;
+	if (!all || !results)
+		return driver_nomem(db);
+	memcpy(all, stmts, n * sizeof(*all));
+	all[n].sql = BYTES("COMMIT");
+	rc = db_exec_all(db, all, n + 1, arena, results, failed);
+	if (rc == OK && strcmp(results[n].tag, "COMMIT") != 0) {
+		*failed = n;
+		return driver_fail(db, E_STATE, DB_ABORTED, "25P02", 0,
+				   "the transaction had failed before; COMMIT "
+				   "rolled it back");
+	}
+	/* COMMIT was on its way together with the rest. */
+	if (rc == E_CLOSED)
+		rc = db->error.err = E_UNKNOWN;
+	return rc;
+}
+
+int db_commit_after(struct db *db, const struct db_stmt *stmts, size_t n,
+		    struct arena *arena, size_t *failed)
+{
+	struct db_result result;
+	int rc = OK;
+
+	if (db->driver->exec_all && db->driver->state(db) == DB_IN_TX)
+		return commit_in_batch(db, stmts, n, arena, failed);
+	for (*failed = 0; *failed < n; ++*failed) {
+		rc = db_exec(db, &stmts[*failed], arena, &result);
+		if (rc != OK)
+			return rc;
+	}
+	return db_commit(db);
+}
+
 int db_rollback(struct db *db)
 {
 	enum db_state state = db->driver->state(db);

@@ -259,6 +259,14 @@ MUST_CHECK int db_begin(struct db *db);
  */
 MUST_CHECK int db_commit(struct db *db);
 
+/*
+ * Run some statements and then commit; one round trip on PostgreSQL. Codes as
+ * db_commit(); if a statement failed, its code as db_exec(), *failed is its
+ * place and the transaction is still open. *failed is n if the commit failed.
+ */
+MUST_CHECK int db_commit_after(struct db *db, const struct db_stmt *stmts,
+			       size_t n, struct arena *arena, size_t *failed);
+
 /* OK also when no transaction is open, and when the connection is lost: the
  * database rolls back then. */
 MUST_CHECK int db_rollback(struct db *db);

@@ -32,6 +32,10 @@ function(treaty_folder name)
   target_link_libraries(${name} PUBLIC ${arg_LIBS})
 endfunction()
 
+# What has threads runs under the thread sanitizer too.
+set(TREATY_TSAN unit/agent_test live/agent_test live/treatyd_test
+                live/crash_test)
+
 # treaty_tests(LABEL label [LIBS lib…] [TIMEOUT s]): every *_test.c of the
 # folder is one program and one test, named by folder and file.
 function(treaty_tests)
@@ -47,7 +51,11 @@ function(treaty_tests)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${target} PRIVATE ${arg_LIBS} PkgConfig::CMOCKA)
     add_test(NAME ${arg_LABEL}/${name} COMMAND ${target})
+    set(labels ${arg_LABEL})
+    if(${arg_LABEL}/${name} IN_LIST TREATY_TSAN)
+      list(APPEND labels tsan)
+    endif()
     set_tests_properties(${arg_LABEL}/${name} PROPERTIES
-                         LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+                         LABELS "${labels}" TIMEOUT ${arg_TIMEOUT})
   endforeach()
 endfunction()

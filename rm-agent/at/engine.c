@@ -69,6 +69,15 @@ static int try_write(struct work *w)
 
 /* ---- in an explicit local transaction ---- */
 
+/* E_AGAIN is a word between the pieces of the engine. */
+static int given_up(struct treaty_at *at, int rc)
+{
+	if (rc != E_AGAIN)
+		return rc;
+	at->error.shown.code = E_CONFLICT;
+	return E_CONFLICT;
+}
+
 static int write_in_tx(struct work *w)
 {
 	int rc;
@@ -82,7 +91,7 @@ static int write_in_tx(struct work *w)
 		return rc;
 	w->run->drop(w->run);
 	local_abandon(w->at);
-	return rc == E_AGAIN ? E_CONFLICT : rc;
+	return given_up(w->at, rc);
 }
 
 /* ---- in autocommit: try, and try again ---- */
@@ -138,11 +147,12 @@ static int after_failure(struct work *w, int rc, struct tries *t, bool locks)
 {
 	struct treaty_at *at = w->at;
 
-	t->n++;
+	/* Waiting for others is bounded by its time alone. */
+	t->n += !locks;
 	if (rc != E_AGAIN && !locks && !database_says_again(w))
 		return rc;
 	if (!may_retry(at, t))
-		return rc == E_AGAIN ? E_CONFLICT : rc;
+		return given_up(at, rc);
 	at->stats.retries++;
 	if (w->run->native || w->ran)
 		w->run->drop(w->run);

@@ -86,6 +86,7 @@ struct treaty_at {
 	struct scripts scripts;
 	struct targets targets;
 	bool repeated; /* the present statement's text came before */
+	char database[200]; /* MySQL: in which names are looked up */
 	bool stale;    /* parser options and targets must be read again */
 	struct local local;
 	struct arena call_arena; /* of one call: its parameters */

@@ -220,6 +220,11 @@ static int unknown(struct treaty_at *at)
 {
 	struct bytes xid = at->local.record.xid;
 
+	if (!at->local.images)
+		return at_fail(at, E_UNKNOWN,
+			       "the connection was lost while committing: it "
+			       "happened or not");
+
 	return at_fail(at, E_UNKNOWN,
 		       "the connection was lost while committing the local "
 		       "transaction: it happened or not; roll back the global "

@@ -1,5 +1,7 @@
 #include "rm-agent/at/engine.h"
 
+#include <mysql.h>
+
 /*
  * What to do with a statement: by the parser's verdict, by the global
  * transaction of the thread, by the state of the local one.
@@ -40,10 +42,10 @@ static bool starts_with_any(struct bytes sql, const char *const *words)
 
 void at_passed_by(struct treaty_at *at, struct bytes sql)
 {
-	static const char *const harmless[] = { "BEGIN",    "START",
-						"COMMIT",   "END",
-						"ROLLBACK", "SAVEPOINT",
-						"RELEASE",  NULL };
+	static const char *const harmless[] = { "BEGIN", "START", "COMMIT",
+						"END", NULL };
+	static const char *const nothing[] = { "ROLLBACK", "SAVEPOINT",
+					       "RELEASE", NULL };
 	static const char *const writes[] = { "INSERT",  "UPDATE", "DELETE",
 					      "REPLACE", "WITH",   NULL };
 
@@ -58,6 +60,8 @@ void at_passed_by(struct treaty_at *at, struct bytes sql)
 		at->local.wrote = false;
 		return;
 	}
+	if (starts_with_any(sql, nothing))
+		return;
 	if (!starts_with_any(sql, writes))
 		at->stale = true;
 	at->local.wrote =
@@ -100,10 +104,26 @@ static int read_sql_mode(struct treaty_at *at)
 	return rc == OK ? OK : at_fail_db(at, rc, "reading sql_mode");
 }
 
+/* mysql_select_db() and its like pass by unseen, but the client library
+ * notes them. */
+static void notice_database(struct treaty_at *at)
+{
+	struct st_mysql *mysql = db_mysql(at->db);
+	const char *now = mysql && mysql->db ? mysql->db : "";
+
+	if (strncmp(now, at->database, sizeof at->database - 1) == 0)
+		return;
+	memset(at->database, 0, sizeof at->database);
+	memcpy(at->database, now, strnlen(now, sizeof at->database - 1));
+	at->stale = true;
+}
+
 static int refresh(struct treaty_at *at)
 {
 	int rc = OK;
 
+	if (at->dialect == DIALECT_MYSQL)
+		notice_database(at);
 	if (!at->stale)
 		return OK;
 	scripts_clear(&at->scripts);

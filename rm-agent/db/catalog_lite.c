@@ -397,6 +397,48 @@ static int judge_foreign_keys(struct build *b)
 	return rc;
 }
 
+/* ---- conflict clauses of the table itself ---- */
+
+static bool is_word_at(struct bytes text, size_t at, const char *word)
+{
+	size_t n = strlen(word);
+
+	return at + n <= text.len &&
+	       strncasecmp((const char *)text.data + at, word, n) == 0;
+}
+
+/* "… UNIQUE ON CONFLICT REPLACE": a plain INSERT or UPDATE then deletes rows,
+ * or leaves out some, without saying so. */
+static int judge_conflict_clauses(struct build *b)
+{
+	static const char *const actions[] = { "replace", "ignore", "fail",
+					       "rollback" };
+	struct db_result r;
+	struct bytes text;
+	int rc = query_schema(b, "sql", b->table->schema,
+			      " WHERE type = 'table' AND name = ?2", &r);
+
+	if (rc != OK || r.n_rows == 0)
+		return rc;
+	text = db_value(&r, 0, 0).data;
+	for (size_t i = 0; i + 8 < text.len; i++) {
+		size_t at = i + 8;
+
+		if (!is_word_at(text, i, "conflict"))
+			continue;
+		while (at < text.len && strchr(" \t\r\n", text.data[at]))
+			at++;
+		for (size_t k = 0; k < ARRAY_LEN(actions); k++)
+			if (is_word_at(text, at, actions[k]))
+				build_refuse(b, ON_INSERT | ON_UPDATE,
+					     "a constraint of it has ON "
+					     "CONFLICT %s, which changes rows "
+					     "behind the statement's back",
+					     actions[k]);
+	}
+	return OK;
+}
+
 /* ---- the whole ---- */
 
 /* The text of everything that makes the table what it is. */
@@ -434,6 +476,8 @@ int catalog_load_lite(struct build *b, struct bytes schema, struct bytes name)
 		read_column(&cols, i, &b->columns[i]);
 	if (rc == OK && b->out->verdict == CATALOG_OK)
 		rc = choose_key(b, &cols, names, without_rowid);
+	if (rc == OK)
+		rc = judge_conflict_clauses(b);
 	if (rc == OK)
 		rc = judge_triggers(b, b->table->schema);
 	if (rc == OK && bytes_equal(b->table->schema, BYTES("main")))

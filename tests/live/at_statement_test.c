@@ -62,7 +62,9 @@ static const struct kind kinds[] = {
 	  "n int);\n"
 	  "CREATE TABLE pair (a int NOT NULL, b varchar(10) NOT NULL, v int, "
 	  "PRIMARY KEY (a, b));\n"
-	  "CREATE TABLE other (id INTEGER PRIMARY KEY, acc int, x int)",
+	  "CREATE TABLE other (id INTEGER PRIMARY KEY, acc int, x int);\n"
+	  "CREATE TABLE sly (id INTEGER PRIMARY KEY, u int UNIQUE ON CONFLICT "
+	  "REPLACE)",
 	  "DELETE FROM account;\nDELETE FROM item;\nDELETE FROM pair;\n"
 	  "DELETE FROM other;\n" FILL },
 };
@@ -170,6 +172,8 @@ static const struct sample samples[] = {
 	{ ALL, E_UNSUPPORTED, "DELETE FROM undo_log" },
 	{ ALL, E_UNSUPPORTED, "DELETE FROM pair; DELETE FROM item" },
 	{ ALL, E_UNSUPPORTED, "FROB pair" },
+	{ LITE, E_UNSUPPORTED, "INSERT INTO sly VALUES (1, 1)" },
+	{ LITE, E_UNSUPPORTED, "UPDATE OR FAIL pair SET v = 1" },
 
 	/* passed */
 	{ ALL, OK, "SELECT * FROM account" },

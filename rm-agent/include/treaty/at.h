@@ -137,7 +137,8 @@ struct treaty_at_options {
 	 * itself, not by a thread. For programs whose handle has no threads. */
 	bool no_thread;
 	/* Also outside a global transaction, rows that a global transaction
-	 * holds are not written or locked: wait, then TREATY_E_CONFLICT. */
+	 * holds are not changed, deleted or locked: wait, then
+	 * TREATY_E_CONFLICT. (INSERT is not held back.) */
 	bool respect_global_locks;
 	uint32_t lock_wait_ms;   /* 0: 10 000; 1 is as good as not at all */
 	uint32_t retries;        /* of a statement; 0: 10 */

@@ -24,6 +24,7 @@
  *  - Reading columns (sqlite3_column_…) stays as it is. A writing statement
  *    with RETURNING is protected when its last row was read: go on until
  *    SQLITE_DONE, and look at the code of treaty_sqlite3_reset().
+ *  - Finalize statements before the connection is unwrapped.
  *  - Ask treaty_sqlite3_changes() instead of sqlite3_changes().
  */
 

@@ -12,7 +12,7 @@
  *    started on it (a cursor, a pipeline, an unbuffered result) is disturbed:
  *    such a call is refused with E_STATE instead. One made by db_open() owns
  *    its connection, whose session is set up for exact writes (UTF-8, UTC,
- *    strict).
+ *    strict) and gives up on a lock (2 s, SQLite 5 s).
  *  - Placeholders in SQL are the database's own: $1, $2, … for PostgreSQL,
  *  ? for the others; undo/quote.h spells them and names.
  *  - Results live in the arena that was handed in. SQL and parameters are
@@ -26,7 +26,8 @@
  *    a transaction may have ended it: ask db_state().
  *  - The outcome of a COMMIT is one of three; E_UNKNOWN is never guessed away.
  *
- * One thread at a time. No call waits longer than the database makes it wait.
+ * One thread at a time. No call waits longer than the database makes it wait;
+ * connections of db_open() give a silent network up.
  */
 
 #include "base/arena.h"

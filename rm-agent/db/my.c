@@ -1,9 +1,12 @@
 #include "rm-agent/db/my.h"
 
 /* Exact writes: an instant is UTC, text is UTF-8, a value that does not fit is
- * an error, and what was stored before (zero dates, an id of 0) is accepted. */
+ * an error, and what was stored before (zero dates, an id of 0) is accepted. A
+ * row or table that somebody holds must not hold a worker for long: the
+ * coordinator tries again. */
 static const char settings[] =
 	"SET SESSION time_zone = '+00:00', autocommit = 1,"
+	" innodb_lock_wait_timeout = 2, lock_wait_timeout = 2,"
 	" sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,"
 	"NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'";
 
@@ -216,8 +219,11 @@ struct st_mysql *db_mysql(const struct db *db)
 static int connect_to(MYSQL *conn, const struct my_dsn *d,
 		      struct db_error *error)
 {
-	unsigned int no = 0;
+	unsigned int no = 0, connect_s = 10, silent_s = 60;
 
+	(void)mysql_options(conn, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+	(void)mysql_options(conn, MYSQL_OPT_READ_TIMEOUT, &silent_s);
+	(void)mysql_options(conn, MYSQL_OPT_WRITE_TIMEOUT, &silent_s);
 	(void)mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	(void)mysql_options(conn, MYSQL_OPT_LOCAL_INFILE, &no);
 	if (!mysql_real_connect(conn, d->host, d->user, d->password,

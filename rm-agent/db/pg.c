@@ -1,6 +1,7 @@
 #include "rm-agent/db/pg.h"
 
-/* One spelling, exact, UTF-8: for connections of our own. */
+/* One spelling, exact, UTF-8: for connections of our own. A row that somebody
+ * holds for ever must not hold a worker for ever: the coordinator tries again. */
 static const char settings[] =
 	"SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD';"
 	"SET intervalstyle = 'postgres'; SET timezone = 'UTC';"
@@ -9,7 +10,7 @@ static const char settings[] =
 	"SET standard_conforming_strings = on;"
 	"SET default_transaction_isolation = 'read committed';"
 	"SET default_transaction_read_only = off;"
-	"SET default_transaction_deferrable = off";
+	"SET default_transaction_deferrable = off; SET lock_timeout = '2s'";
 
 static enum db_state pg_state(struct db *db)
 {
@@ -250,10 +251,29 @@ static int set_up(struct pg_db *p)
 	return rc;
 }
 
+/* A host that swallows everything is given up; the DSN may say otherwise. */
+static PGconn *connect_to(const char *dsn)
+{
+	static const char *const names[] = {
+		"connect_timeout",
+		"keepalives_idle",
+		"keepalives_interval",
+		"keepalives_count",
+		"tcp_user_timeout",
+		"dbname",
+		NULL,
+	};
+	const char *const values[] = {
+		"10", "30", "10", "3", "30000", dsn, NULL
+	};
+
+	return PQconnectdbParams(names, values, 1);
+}
+
 int pg_open(struct db **out, const struct mem *mem, const char *dsn,
 	    struct db_error *error)
 {
-	PGconn *conn = PQconnectdb(dsn);
+	PGconn *conn = connect_to(dsn);
 	struct db *db;
 	int rc;
 

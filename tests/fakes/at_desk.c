@@ -313,33 +313,62 @@ static bool run_branch(struct at_desk *d, struct treaty_tx *tx,
 	return r.status == BRANCH_COMMITTED || r.status == BRANCH_ROLLBACKED;
 }
 
+static struct at_desk_branch *branch_by_id(struct at_desk *d, uint64_t id)
+{
+	for (size_t i = 0; i < d->n_branches; i++)
+		if (d->branches[i].id == id)
+			return &d->branches[i];
+	return NULL;
+}
+
+/* The newest branch of a transaction that is older than `before` and not
+ * done. */
+static bool next_branch(struct at_desk *d, uint64_t serial_wanted,
+			uint64_t before, struct at_desk_branch *out)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < d->n_branches; i++) {
+		struct at_desk_branch *b = &d->branches[i];
+
+		if (b->serial != serial_wanted || b->done || b->id >= before ||
+		    (found && b->id < out->id))
+			continue;
+		*out = *b;
+		found = true;
+	}
+	return found;
+}
+
 unsigned at_desk_again(struct at_desk *d, struct treaty_tx *tx,
 		       enum agent_resolution resolution, const char *values)
 {
-	bool commit = tx->status == GTX_COMMITTED;
+	enum agent_command_type type =
+		tx->status == GTX_COMMITTED ? AGENT_COMMIT : AGENT_ROLLBACK;
+	struct at_desk_branch b = { .id = UINT64_MAX };
 	unsigned left = 0;
 
-	for (size_t i = d->n_branches; i > 0; i--) {
-		struct at_desk_branch *b = &d->branches[i - 1];
+	pthread_mutex_lock(&d->lock);
+	while (next_branch(d, tx->serial, b.id, &b)) {
+		bool done;
 
-		if (b->serial != tx->serial || b->done)
-			continue;
-		b->done = run_branch(d, tx, b,
-				     commit ? AGENT_COMMIT : AGENT_ROLLBACK,
-				     resolution, values);
-		left += !b->done;
-		if (!b->done)
-			continue;
-		pthread_mutex_lock(&d->lock);
-		release(d, tx->serial, b->id);
 		pthread_mutex_unlock(&d->lock);
+		done = run_branch(d, tx, &b, type, resolution, values);
+		pthread_mutex_lock(&d->lock);
+		left += !done;
+		if (!done || !branch_by_id(d, b.id))
+			continue;
+		branch_by_id(d, b.id)->done = true;
+		release(d, tx->serial, b.id);
 	}
+	pthread_mutex_unlock(&d->lock);
 	return left;
 }
 
 static unsigned decide(struct at_desk *d, struct treaty_tx *tx, int to)
 {
 	unsigned left;
+	size_t n = 0;
 
 	pthread_mutex_lock(&d->lock);
 	tx->status = to;
@@ -349,15 +378,15 @@ static unsigned decide(struct at_desk *d, struct treaty_tx *tx, int to)
 	if (bound == tx)
 		bound = NULL;
 	left = at_desk_again(d, tx, AGENT_RESOLVE_NONE, NULL);
-	if (left == 0) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < d->n_branches; i++)
-			if (d->branches[i].serial != tx->serial)
-				d->branches[n++] = d->branches[i];
-		d->n_branches = n;
-	}
-	return left;
+	if (left)
+		return left;
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->n_branches; i++)
+		if (d->branches[i].serial != tx->serial)
+			d->branches[n++] = d->branches[i];
+	d->n_branches = n;
+	pthread_mutex_unlock(&d->lock);
+	return 0;
 }
 
 unsigned at_desk_commit(struct at_desk *d, struct treaty_tx *tx)

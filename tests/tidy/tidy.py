@@ -19,7 +19,8 @@ ARROW = {
     "rm-agent/session": ["rm-agent/session", "wire", "base"],
     "rm-agent": ["rm-agent", "treaty", "sqlparse", "undo", "wire", "base"],
     "rm-agent/include": ["treaty"],
-    "tc/core": ["tc/core", "base"],
+    "tc/saga": ["tc/saga", "base"],
+    "tc/core": ["tc/core", "tc/saga", "base"],
     "tc/store": ["tc/store", "tc/core", "base"],
     # the HTTP door shows what the store's archive keeps
     "tc/door": ["tc/door", "tc/store/store.h", "tc/core", "wire", "base"],
@@ -35,6 +36,7 @@ IMPURE_HEADERS = {
 }
 PURE = {  # folder: (library, further symbols that it may want)
     "tc/core": ("tc/core/libtc_core.a", r"$^"),
+    "tc/saga": ("tc/saga/libtc_saga.a", r"$^"),
     "wire": ("wire/libwire.a", r"$^"),
     "sqlparse": ("sqlparse/libsqlparse.a", r"$^"),
     "undo": ("undo/libundo.a",

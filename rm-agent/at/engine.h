@@ -85,9 +85,9 @@ struct treaty_at {
 	enum dialect dialect;
 	struct scripts scripts;
 	struct targets targets;
-	bool repeated; /* the present statement's text came before */
+	bool repeated;      /* the present statement's text came before */
 	char database[200]; /* MySQL: in which names are looked up */
-	bool stale;    /* parser options and targets must be read again */
+	bool stale;         /* parser options and targets must be read again */
 	struct local local;
 	struct arena call_arena; /* of one call: its parameters */
 	struct at_error error;

@@ -106,6 +106,14 @@ void at_sleep_ms(uint64_t ms);
 
 /* ---- the application's statement ---- */
 
+/* Whether the shape can take the engine's columns out of a result that is
+ * otherwise the application's (RETURNING of both). */
+enum at_split {
+	AT_SPLIT_NO,
+	AT_SPLIT_TYPED, /* they come with exact types */
+	AT_SPLIT_TEXT,  /* they come as text: ask for text only */
+};
+
 struct at_done {
 	/* Rows changed as the database counts them, and rows that the
 	 * condition met (MySQL counts unchanged rows only there). */
@@ -128,6 +136,10 @@ struct at_run {
 	bool must_return;
 	/* The driver's prepared form is fixed: `text` is never taken. */
 	bool fixed_text;
+	enum at_split split;
+	/* Set by the engine: so many columns in front are its own; the rest is
+	 * the application's result. */
+	size_t hidden;
 	bool keep; /* the shape's own: may be kept prepared */
 	/*
 	 * Run it: with its own text, or with `text` if that is not empty (same

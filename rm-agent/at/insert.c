@@ -128,6 +128,20 @@ static bool can_return(const struct work *w)
 	return w->run->can_return && !own_returning(w);
 }
 
+/* By keys that the application's own RETURNING brings along. */
+static int read_by_own_returning(struct work *w)
+{
+	struct image keys;
+	int rc;
+
+	if (w->run->split == AT_SPLIT_TYPED)
+		return returning_run_own(w, &w->after);
+	image_init(&keys, w->arena, w->target->table);
+	rc = returning_run_own(w, &keys);
+	return rc == OK ? image_read_again(w->at, w->target, &keys, &w->after)
+			: rc;
+}
+
 static int insert_and_read(struct work *w, const struct insert *in)
 {
 	const struct table *t = w->target->table;
@@ -139,6 +153,8 @@ static int insert_and_read(struct work *w, const struct insert *in)
 		rc = work_run(w, BYTES(""), false);
 		return rc == OK ? read_by_known_keys(w, in) : rc;
 	}
+	if (own_returning(w) && w->run->split != AT_SPLIT_NO)
+		return read_by_own_returning(w);
 	if (own_returning(w))
 		return refuse(w, "its keys are made up by the database and it "
 				 "has a RETURNING of its own; give the keys in "
@@ -313,7 +329,9 @@ static int run_conflict_returning(struct work *w)
 	int rc;
 
 	image_init(&returned, w->arena, w->target->table);
-	if (can_return(w))
+	if (own_returning(w))
+		rc = returning_run_own(w, &returned);
+	else if (can_return(w))
 		rc = returning_run(w, &returned);
 	else
 		rc = returning_run_aside(w, &returned);
@@ -348,7 +366,8 @@ static int refuse_what_is_loose(struct work *w, const struct insert *in,
 					 "writes to");
 		return OK;
 	}
-	if (own_returning(w) && (updates || loose || !found))
+	if (own_returning(w) && w->run->split == AT_SPLIT_NO &&
+	    (updates || loose || !found))
 		return refuse(w, "it has a conflict clause and a RETURNING of "
 				 "its own; which rows were there before could "
 				 "not be told");
@@ -373,7 +392,8 @@ static int insert_conflict(struct work *w, const struct insert *in)
 		rc = refuse_what_is_loose(w, in, loose);
 	if (rc != OK)
 		return rc;
-	if (w->at->dialect == DIALECT_MYSQL || own_returning(w))
+	if (w->at->dialect == DIALECT_MYSQL ||
+	    (own_returning(w) && w->run->split == AT_SPLIT_NO))
 		rc = run_conflict_found(w, in);
 	else
 		rc = run_conflict_returning(w);

@@ -55,6 +55,27 @@ static int convert_all(struct treaty_at *at, struct arena *arena,
 
 /* ---- running ---- */
 
+/* The application's part of a result whose first columns are the engine's. */
+static int show_rest(struct treaty_result *result, const struct db_result *got,
+		     size_t hidden)
+{
+	struct db_result *rest = &result->rows;
+	size_t n = got->n_columns - hidden;
+
+	*rest = *got;
+	rest->columns = got->columns + hidden;
+	rest->n_columns = n;
+	rest->values = arena_array(&result->arena, got->n_rows * n + 1,
+				   sizeof *rest->values);
+	if (!rest->values)
+		return E_NOMEM;
+	for (size_t i = 0; i < got->n_rows; i++)
+		memcpy(&rest->values[i * n],
+		       &got->values[i * got->n_columns + hidden],
+		       n * sizeof *rest->values);
+	return OK;
+}
+
 static int run(struct at_run *r, struct bytes text, bool rows,
 	       struct arena *arena, struct at_done *out)
 {
@@ -71,7 +92,8 @@ static int run(struct at_run *r, struct bytes text, bool rows,
 		stmt.as = r->as;
 		stmt.n_as = r->n_as;
 	}
-	rc = db_exec(at->db, &stmt, rows ? arena : &result->arena, &got);
+	rc = db_exec(at->db, &stmt, rows && !r->hidden ? arena : &result->arena,
+		     &got);
 	if (rc != OK)
 		return rc;
 	out->affected = got.affected;
@@ -84,7 +106,7 @@ static int run(struct at_run *r, struct bytes text, bool rows,
 		out->rows = got;
 	else
 		result->rows = got;
-	return OK;
+	return rows && r->hidden ? show_rest(result, &got, r->hidden) : OK;
 }
 
 static void drop(struct at_run *r)
@@ -111,6 +133,7 @@ static int exec(struct treaty_at *at, struct bytes sql, struct value *params,
 			    .params = params,
 			    .n_params = n,
 			    .can_return = has_returning(at->db),
+			    .split = AT_SPLIT_TYPED,
 			    .run = run,
 			    .drop = drop,
 			    .ctx = ctx };

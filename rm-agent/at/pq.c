@@ -149,6 +149,79 @@ static bool failed(const PGresult *r)
 	       s != PGRES_EMPTY_QUERY;
 }
 
+/* The first columns as rows for the engine: all of them text. */
+static int take_hidden(const PGresult *r, size_t hidden, struct arena *arena,
+		       struct db_result *out)
+{
+	size_t rows = (size_t)PQntuples(r);
+
+	*out = (struct db_result){ .n_columns = hidden, .n_rows = rows };
+	out->values =
+		arena_array(arena, rows * hidden + 1, sizeof *out->values);
+	if (!out->values)
+		return E_NOMEM;
+	for (size_t i = 0; i < rows * hidden; i++) {
+		int row = (int)(i / hidden), column = (int)(i % hidden);
+		struct bytes b = { (uint8_t *)PQgetvalue(r, row, column),
+				   (size_t)PQgetlength(r, row, column) };
+
+		out->values[i] =
+			(struct value){ VALUE_TEXT, arena_bytes(arena, b) };
+		if (!out->values[i].data.data)
+			return E_NOMEM;
+	}
+	return OK;
+}
+
+/* The result without its first columns. libpq copies the command's tag. */
+static PGresult *without(const PGresult *r, int hidden)
+{
+	int n = PQnfields(r) - hidden;
+	PGresAttDesc *d = mem_array(&mem_heap, (size_t)n + 1, sizeof *d);
+	PGresult *out = d ? PQcopyResult(r, 0) : NULL;
+	bool ok = out != NULL;
+
+	for (int i = 0; ok && i < n; i++)
+		d[i] = (PGresAttDesc){ .name = PQfname(r, i + hidden),
+				       .tableid = PQftable(r, i + hidden),
+				       .columnid = PQftablecol(r, i + hidden),
+				       .format = PQfformat(r, i + hidden),
+				       .typid = PQftype(r, i + hidden),
+				       .typlen = PQfsize(r, i + hidden),
+				       .atttypmod = PQfmod(r, i + hidden) };
+	ok = ok && PQsetResultAttrs(out, n, d);
+	for (int row = 0; ok && row < PQntuples(r); row++)
+		for (int i = 0; ok && i < n; i++) {
+			bool null = PQgetisnull(r, row, i + hidden);
+
+			ok = PQsetvalue(
+				out, row, i,
+				null ? NULL : PQgetvalue(r, row, i + hidden),
+				null ? -1 : PQgetlength(r, row, i + hidden));
+		}
+	mem_free(&mem_heap, d);
+	if (ok)
+		return out;
+	PQclear(out);
+	return NULL;
+}
+
+static int split(struct call *c, size_t hidden, struct arena *arena,
+		 struct at_done *out)
+{
+	PGresult *rest;
+	int rc = take_hidden(c->result, hidden, arena, &out->rows);
+
+	if (rc != OK)
+		return rc;
+	rest = without(c->result, (int)hidden);
+	if (!rest)
+		return E_NOMEM;
+	PQclear(c->result);
+	c->result = rest;
+	return OK;
+}
+
 static int run(struct at_run *run, struct bytes text, bool rows,
 	       struct arena *arena, struct at_done *out)
 {
@@ -156,8 +229,6 @@ static int run(struct at_run *run, struct bytes text, bool rows,
 	struct bytes native;
 	bool was_in_tx = PQtransactionStatus(c->conn) != PQTRANS_IDLE;
 
-	(void)rows;
-	(void)arena;
 	PQclear(c->result);
 	c->result = NULL;
 	if (text.len) {
@@ -177,7 +248,7 @@ static int run(struct at_run *run, struct bytes text, bool rows,
 	}
 	out->affected = strtoull(PQcmdTuples(c->result), NULL, 10);
 	out->matched = out->affected;
-	return OK;
+	return rows ? split(c, run->hidden, arena, out) : OK;
 }
 
 static void drop(struct at_run *run)
@@ -223,6 +294,7 @@ static int one_param(struct call *c, int i, struct value *out)
 static int protect(struct call *c, const char *sql)
 {
 	struct at_run r = { .n_params = c->n > 0 ? (size_t)c->n : 0,
+			    .split = AT_SPLIT_TEXT,
 			    .run = run,
 			    .drop = drop,
 			    .ctx = c };

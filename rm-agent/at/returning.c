@@ -9,7 +9,7 @@ static int keep_fresh(struct work *w, const struct db_result *r, size_t column)
 	for (size_t i = 0; i < r->n_rows; i++) {
 		struct bytes v = db_value(r, i, column).data;
 
-		w->fresh[i] = v.len == 1 && v.data[0] == 't';
+		w->fresh[i] = v.len > 0 && v.data[0] == 't';
 	}
 	return OK;
 }
@@ -65,7 +65,7 @@ int returning_run_text(struct work *w, struct bytes text, struct image *img)
 	rc = work_run(w, buf_bytes(&sql), true);
 	if (rc != OK)
 		return rc;
-	if (r->n_columns == n + 1)
+	if (w->at->dialect == DIALECT_POSTGRES)
 		rc = keep_fresh(w, r, n);
 	if (rc == OK)
 		rc = image_add_rows(w->at, w->target, r, img);
@@ -104,6 +104,112 @@ int returning_check_fresh(struct work *w, const struct image *img)
 				       "into being after its image was taken");
 	}
 	return OK;
+}
+
+/* ---- beside the application's own RETURNING ---- */
+
+/* The statement with `list` in front of its own RETURNING list. */
+static int run_with(struct work *w, struct bytes list, size_t columns)
+{
+	struct sql_span own = w->st->span, returning = w->st->returning;
+	const uint8_t *text = w->script->text.data;
+	struct buf sql;
+	int rc;
+
+	buf_init(&sql, &w->arena->as_mem);
+	buf_put(&sql, (struct bytes){ text + own.at, returning.at - own.at });
+	buf_put(&sql, list);
+	buf_put_text(&sql, ", ");
+	buf_put(&sql, (struct bytes){ text + returning.at,
+				      own.at + own.len - returning.at });
+	if (buf_error(&sql) != OK)
+		return at_fail(w->at, E_NOMEM, "out of memory");
+	w->run->as = w->target->as;
+	w->run->n_as = w->target->n_select;
+	w->run->hidden = columns;
+	rc = work_run(w, buf_bytes(&sql), true);
+	w->run->hidden = 0;
+	return rc;
+}
+
+static void put_key_texts(struct work *w, struct buf *out)
+{
+	const struct table *t = w->target->table;
+	const struct image_source source = { w->script, w->st, w->target };
+	struct bytes q = image_sql_qualifier(&source);
+
+	for (size_t k = 0; k < t->n_key; k++) {
+		buf_put_text(out, "CAST(");
+		buf_put(out, q);
+		buf_put_char(out, '.');
+		quote_name(out, t->dialect, t->columns[t->key[k]].name);
+		buf_put_text(out, " AS text), ");
+	}
+	buf_put_text(out, "CAST((");
+	buf_put(out, q);
+	buf_put_text(out, ".xmax = 0) AS text)");
+}
+
+/* A key as text is spelled as the session likes; where that is not the only
+ * way it cannot be compared. */
+static bool key_texts_are_plain(const struct table *t)
+{
+	for (size_t k = 0; k < t->n_key; k++) {
+		enum value_type class = t->columns[t->key[k]].class;
+
+		if (class == VALUE_FLOAT || class == VALUE_BYTES ||
+		    class == VALUE_DATE || class == VALUE_TIME ||
+		    class == VALUE_TIMESTAMP || class == VALUE_TIMESTAMPTZ ||
+		    class == VALUE_BOOL)
+			return false;
+	}
+	return true;
+}
+
+static int add_key_rows(struct work *w, struct image *img)
+{
+	const struct table *t = w->target->table;
+	const struct db_result *r = &w->done.rows;
+	struct value *v = arena_array(w->arena, t->n_columns, sizeof *v);
+	int rc = v ? OK : E_NOMEM;
+
+	for (size_t i = 0; rc == OK && i < r->n_rows; i++) {
+		for (size_t k = 0; k < t->n_key; k++)
+			v[t->key[k]] =
+				(struct value){ t->columns[t->key[k]].class,
+						db_value(r, i, k).data };
+		rc = image_add(img, v, NULL);
+	}
+	return rc == OK ? keep_fresh(w, r, t->n_key)
+			: at_fail(w->at, rc, "no keys of the returned rows");
+}
+
+int returning_run_own(struct work *w, struct image *img)
+{
+	const struct table *t = w->target->table;
+	bool fresh = t->dialect == DIALECT_POSTGRES;
+	struct buf list;
+	int rc;
+
+	buf_init(&list, &w->arena->as_mem);
+	if (w->run->split == AT_SPLIT_TEXT) {
+		if (!key_texts_are_plain(t))
+			return at_fail(w->at, E_UNSUPPORTED,
+				       "refused: its keys are made up by the "
+				       "database, have a type whose text is "
+				       "not always the same, and it has a "
+				       "RETURNING of its own");
+		put_key_texts(w, &list);
+		rc = run_with(w, buf_bytes(&list), t->n_key + 1);
+		return rc == OK ? add_key_rows(w, img) : rc;
+	}
+	put_list(w, &list);
+	rc = run_with(w, buf_bytes(&list), w->target->n_select + fresh);
+	if (rc == OK && fresh)
+		rc = keep_fresh(w, &w->done.rows, w->target->n_select);
+	note_insert_id(w, &w->done.rows);
+	return rc == OK ? image_add_rows(w->at, w->target, &w->done.rows, img)
+			: rc;
 }
 
 /* ---- PostgreSQL: aside ---- */

@@ -7,7 +7,6 @@
  *
  * Rules
  * -----
- *  - Only for a statement that has none of its own.
  *  - PostgreSQL: one more column says whether a row is new (xmax = 0), since an
  *    INSERT … ON CONFLICT DO UPDATE does not tell.
  */
@@ -20,6 +19,13 @@ MUST_CHECK int returning_run(struct work *w, struct image *img);
 /* The same for text that is changed already: RETURNING is put at its end. */
 MUST_CHECK int returning_run_text(struct work *w, struct bytes text,
 				  struct image *img);
+
+/*
+ * A statement that has a RETURNING of its own: ours goes in front of it and is
+ * hidden from the application; at_run.split must not be AT_SPLIT_NO. With
+ * AT_SPLIT_TEXT the rows of *img have their keys only: read them again.
+ */
+MUST_CHECK int returning_run_own(struct work *w, struct image *img);
 
 /*
  * PostgreSQL: an INSERT whose result must stay that of an INSERT without

@@ -77,6 +77,41 @@ static void test_libpq_calls_give_libpq_results(void **state)
 	world_close(&w);
 }
 
+static void test_libpq_returning_stays_the_applications(void **state)
+{
+	struct at_world w;
+	struct treaty_tx *tx;
+	PGresult *r;
+
+	(void)state;
+	pg_open_world(&w);
+	tx = at_desk_begin(&w.desk);
+	r = treaty_PQexec(w.native, "INSERT INTO t (n, s) VALUES (3, 'x'), "
+				    "(4, NULL) RETURNING s, id AS made");
+	want_pg(w.native, r, PGRES_TUPLES_OK);
+	assert_int_equal(PQnfields(r), 2);
+	assert_string_equal(PQfname(r, 1), "made");
+	assert_string_equal(PQcmdStatus(r), "INSERT 0 2");
+	assert_string_equal(PQgetvalue(r, 0, 0), "x");
+	assert_string_equal(PQgetvalue(r, 0, 1), "3");
+	assert_true(PQgetisnull(r, 1, 0));
+	PQclear(r);
+	r = treaty_PQexecParams(w.native,
+				"INSERT INTO t VALUES (1, 50), (77, 5) "
+				"ON CONFLICT (id) DO UPDATE SET n = excluded.n "
+				"RETURNING id",
+				0, NULL, NULL, NULL, NULL, 1);
+	want_pg(w.native, r, PGRES_TUPLES_OK);
+	assert_int_equal(PQntuples(r), 2);
+	assert_int_equal(PQgetlength(r, 0, 0), 4);
+	PQclear(r);
+	assert_int_equal(COUNT(&w, "SELECT sum(n) FROM t"), 64);
+	assert_int_equal(at_desk_rollback(&w.desk, tx), 0);
+	assert_int_equal(COUNT(&w, "SELECT sum(n) * 100 + count(*) FROM t"),
+			 302);
+	world_close(&w);
+}
+
 static void test_binary_parameters_are_understood(void **state)
 {
 	struct at_world w;
@@ -400,6 +435,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_libpq_calls_give_libpq_results),
+		cmocka_unit_test(test_libpq_returning_stays_the_applications),
 		cmocka_unit_test(test_binary_parameters_are_understood),
 		cmocka_unit_test(test_libpq_transactions_are_one_branch),
 		cmocka_unit_test(test_libpq_errors_say_why),

@@ -140,7 +140,14 @@ static const struct sample samples[] = {
 	{ PG | LITE, OK,
 	  "INSERT INTO item (id, code) VALUES (77, 'r') RETURNING id" },
 
+	{ ALL, OK,
+	  "INSERT INTO item (code, n) VALUES ('s', 1), ('t', 2) RETURNING n, "
+	  "id" },
+
 	/* conflict clauses */
+	{ PG | LITE, OK,
+	  "INSERT INTO item (code, n) VALUES ('a', 50), ('k', 60) "
+	  "ON CONFLICT (code) DO UPDATE SET n = excluded.n RETURNING n" },
 	{ PG | LITE, OK,
 	  "INSERT INTO account VALUES (1, 'zed', 0, NULL), (8, 'hal', 0, NULL) "
 	  "ON CONFLICT DO NOTHING" },

@@ -179,8 +179,7 @@ INSERT INTO account (id, name) VALUES (5, 'eve') RETURNING id, name, balance
 INSERT INTO pair VALUES (7, 'r', 1), (8, 'r', 2) RETURNING *
 -- case: keys made by the database
 -- on: postgresql mariadb sqlite
--- expect: refused, insert, item, code
--- because: its keys are made up by the database and it has a RETURNING of its own; give the keys in VALUES or leave RETURNING out
+-- expect: protected, insert, item, code
 INSERT INTO item (code) VALUES ('z') RETURNING id
 
 -- group: `INSERT` that meets an existing key

@@ -108,8 +108,7 @@ INSERT INTO account VALUES (1, 'ann', 5, 'u') ON CONFLICT (id) DO UPDATE SET (ba
 INSERT INTO partial (id, v, w) VALUES (9, 1, 1) ON CONFLICT (v) WHERE w > 0 DO UPDATE SET v = 5
 -- case: RETURNING
 -- on: postgresql sqlite
--- expect: refused, insert, account, balance
--- because: it has a conflict clause and a RETURNING of its own; which rows were there before could not be told
+-- expect: protected, insert, account, balance
 INSERT INTO account VALUES (1, 'ann', 5, 'u') ON CONFLICT (id) DO UPDATE SET balance = 1 RETURNING id
 -- case: two clauses
 -- on: sqlite

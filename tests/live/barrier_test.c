@@ -727,8 +727,8 @@ static void test_purge_takes_what_is_old(void **state)
 {
 	static const char *const ages[] = {
 		"UPDATE barrier SET create_time = now() - interval '2 days'",
-		"UPDATE barrier SET create_time ="
-		" UTC_TIMESTAMP() - INTERVAL 2 DAY",
+		("UPDATE barrier SET create_time ="
+		 " UTC_TIMESTAMP() - INTERVAL 2 DAY"),
 		"UPDATE barrier SET create_time = datetime('now', '-2 days')",
 	};
 	struct cashier t;

@@ -92,8 +92,8 @@ static void test_a_name_that_could_be_sql_is_refused(void **state)
 		"a.1b",
 		"`a`",
 		"b\xc3\xa4rrier",
-		"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
-		"1234",
+		("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
+		 "ffffffffff1234"),
 	};
 	sqlite3 *db = open_memory();
 

@@ -19,14 +19,15 @@
 #include <inttypes.h>
 
 #define WALLET_ROWS  4
-#define WALLET_START 1000
+#define WALLET_START 1000000
 
 enum cashier_kind { CASHIER_PG, CASHIER_MYSQL, CASHIER_SQLITE, CASHIER_KINDS };
 
 struct cashier {
 	enum cashier_kind kind;
 	void *native;
-	struct db *db; /* a look at .native */
+	struct db *db;     /* a look at .native */
+	uint64_t affected; /* rows of the last cashier_sql() */
 };
 
 const char *cashier_kind_name(enum cashier_kind kind);

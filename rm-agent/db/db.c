@@ -329,7 +329,8 @@ static int commit_in_batch(struct db *db, const struct db_stmt *stmts, size_t n,
 	*failed = 0;
 	if (!all || !results)
 		return driver_nomem(db);
-	memcpy(all, stmts, n * sizeof(*all));
+	for (size_t i = 0; i < n; i++)
+		all[i] = stmts[i];
 	all[n].sql = BYTES("COMMIT");
 	rc = db_exec_all(db, all, n + 1, arena, results, failed);
 	if (rc == OK && strcmp(results[n].tag, "COMMIT") != 0) {

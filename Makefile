@@ -7,9 +7,11 @@
 #   make bench      measurements (nothing is asserted)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make cov        line and branch coverage of tc/core
+#   make fuzz       SECONDS=30: each fuzzer for so long, to the first finding
 
 PREFIX ?= /usr/local
 DB ?= embedded
+SECONDS ?= 30
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 export CLICOLOR_FORCE =
 
@@ -35,6 +37,10 @@ cov: deps
 	@scripts/build cov
 	@scripts/coverage build/cov
 
+fuzz: deps
+	@scripts/build fuzz
+	@tests/fuzz/run build/fuzz $(SECONDS)
+
 install: deps
 	@scripts/build release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	@cmake --install build/release
@@ -42,4 +48,4 @@ install: deps
 clean:
 	rm -rf build
 
-.PHONY: all deps build/dev demo test bench cov install clean
+.PHONY: all deps build/dev demo test bench cov fuzz install clean

@@ -213,8 +213,8 @@ static void resume(struct core *c, struct gtx *g)
 		promise_add(c, &g->decision, PROMISE_DECISION, 0);
 }
 
-/* A decided transaction has a branch left, else it would have ended; numbers
- * in use have been reserved. */
+/* A decided transaction has a branch left, else it would have ended; it is hung
+ * exactly if one of its branches is; numbers in use have been reserved. */
 static bool sound(const struct core *c, const struct gtx *g)
 {
 	if (g->party.number >= c->ids.end ||
@@ -223,6 +223,8 @@ static bool sound(const struct core *c, const struct gtx *g)
 	LIST_EACH(node, &g->branches)
 		if (CONTAINER_OF(node, struct branch, of_gtx)->id >= c->ids.end)
 			return false;
+	if (gtx_status_hung((int)g->status) != (g->n_hung > 0))
+		return false;
 	return g->status == GTX_BEGIN || g->n_open > 0;
 }
 

@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "tests/fakes/flaky.h"
+#include "tests/fakes/msg_fields.h"
 #include "wire/msg.h"
 
 #include <setjmp.h>
@@ -16,27 +17,6 @@ static const enum msg_type types[] = {
 	MSG_BYE,     MSG_HELLO_WANTED,
 };
 
-/* Every scalar field by its kind, so that a new one is not forgotten: the
- * sizes below must add up to the whole struct. */
-#define U64_FIELDS(m)                                                          \
-	{                                                                      \
-		&(m)->branch, &(m)->timeout_ms, &(m)->mode, &(m)->client_key,  \
-			&(m)->wait_ms, &(m)->status, &(m)->count,              \
-			&(m)->first_id, &(m)->err, &(m)->holder_age_ms,        \
-			&(m)->command, &(m)->attempt, &(m)->resolution,        \
-			&(m)->heartbeat_ms                                     \
-	}
-#define BYTES_FIELDS(m)                                                        \
-	{                                                                      \
-		&(m)->xid, &(m)->name, &(m)->application, &(m)->instance,      \
-			&(m)->resource, &(m)->application_data, &(m)->holder,  \
-			&(m)->key, &(m)->text, &(m)->detail, &(m)->values,     \
-			&(m)->coordinator, &(m)->nonce, &(m)->signature,       \
-			&(m)->traceparent                                      \
-	}
-#define N_U64   14
-#define N_BYTES 15
-
 static struct bytes random_bytes(struct arena *a, uint64_t *seed, size_t max)
 {
 	size_t len = (size_t)(random_next(seed) % (max + 1));
@@ -51,8 +31,8 @@ static struct bytes random_bytes(struct arena *a, uint64_t *seed, size_t max)
 static struct msg random_msg(struct arena *a, uint64_t *seed)
 {
 	struct msg m = { 0 };
-	uint64_t *numbers[] = U64_FIELDS(&m);
-	struct bytes *texts[] = BYTES_FIELDS(&m);
+	uint64_t *numbers[] = MSG_NUMBERS(&m);
+	struct bytes *texts[] = MSG_TEXTS(&m);
 	struct bytes *list;
 
 	m.type = types[random_next(seed) % ARRAY_LEN(types)];
@@ -76,8 +56,8 @@ static struct msg random_msg(struct arena *a, uint64_t *seed)
 
 static void assert_same(struct msg a, struct msg b)
 {
-	uint64_t *na[] = U64_FIELDS(&a), *nb[] = U64_FIELDS(&b);
-	struct bytes *ta[] = BYTES_FIELDS(&a), *tb[] = BYTES_FIELDS(&b);
+	uint64_t *na[] = MSG_NUMBERS(&a), *nb[] = MSG_NUMBERS(&b);
+	struct bytes *ta[] = MSG_TEXTS(&a), *tb[] = MSG_TEXTS(&b);
 
 	assert_int_equal(a.type, b.type);
 	assert_true(a.id == b.id);
@@ -93,7 +73,7 @@ static void assert_same(struct msg a, struct msg b)
 
 static void test_the_field_lists_of_this_test_are_complete(void **state)
 {
-	size_t bytes = N_BYTES * sizeof(struct bytes) + N_U64 * 8;
+	size_t bytes = MSG_N_TEXTS * sizeof(struct bytes) + MSG_N_NUMBERS * 8;
 
 	(void)state;
 	/* type, id, ordered (both padded to 8), list and n_list */

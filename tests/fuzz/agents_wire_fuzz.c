@@ -1,0 +1,185 @@
+#include "tc/door/agents_wire.h"
+#include "tests/fakes/desk.h"
+#include "tests/fuzz/fuzz.h"
+
+/*
+ * Messages as a hostile agent may send them, given to a core: it stays whole,
+ * and all it says can be sent and understood.
+ *
+ * Input: for each message peer u8, u16 length, body.
+ */
+
+enum { MESSAGES_MAX = 100 };
+
+static void check_sent(const struct msg *m)
+{
+	struct msg got;
+	struct arena a;
+	struct buf b;
+
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	REQUIRE(msg_encode(&b, m) == OK);
+	REQUIRE(msg_decode(&got, &a.as_mem, buf_bytes(&b)) == OK);
+	REQUIRE(got.type == m->type && got.id == m->id);
+	REQUIRE(got.err == m->err && got.branch == m->branch);
+	REQUIRE(bytes_equal(got.xid, m->xid));
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void check_said(struct desk *d)
+{
+	for (size_t i = 0; i < d->n_replies; i++) {
+		struct msg m = msg_of_reply(&d->replies[i]);
+
+		check_sent(&m);
+	}
+	for (size_t i = 0; i < d->n_commands; i++) {
+		struct msg m = msg_of_command(&d->commands[i]);
+
+		check_sent(&m);
+	}
+	desk_clear(d);
+}
+
+/* False: the connection would be closed. */
+static bool give(struct desk *d, uint64_t peer, struct bytes body)
+{
+	struct event e;
+	struct arena a;
+	struct msg m;
+	const char *why = NULL;
+	bool good = false;
+	int rc;
+
+	arena_init(&a, &mem_heap, 0);
+	rc = msg_decode(&m, &a.as_mem, body);
+	if (rc == OK) {
+		rc = event_of_msg(&e, &m, peer, "127.0.0.1:1", &why);
+		REQUIRE(rc == OK || (rc == E_INVALID && why));
+	}
+	if (rc == OK) {
+		rc = desk_step(d, e);
+		REQUIRE(rc == OK || rc == E_LIMIT);
+		good = true;
+	}
+	arena_fini(&a);
+	return good;
+}
+
+void fuzz_one(struct bytes in)
+{
+	struct core_config config = desk_config();
+	struct reader r = reader_of(in);
+	struct desk *d = desk_new(&config, true);
+
+	for (size_t i = 0; i < MESSAGES_MAX && reader_left(&r) > 0; i++) {
+		uint64_t peer = 1 + read_u8(&r) % 3;
+		size_t len = read_u16(&r);
+		size_t left = reader_left(&r);
+		struct bytes body = read_raw(&r, len < left ? len : left);
+
+		if (!give(d, peer, body))
+			desk_gone(d, peer);
+		check_said(d);
+		desk_pass(d, 10);
+		check_said(d);
+	}
+	REQUIRE(desk_crash(d) == OK);
+	desk_free(d);
+}
+
+/* ---- seeds ---- */
+
+static void put(struct buf *out, uint8_t peer, struct msg m)
+{
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	REQUIRE(msg_encode(&b, &m) == OK);
+	buf_put_u8(out, peer);
+	buf_put_u16(out, (uint16_t)b.len);
+	buf_put(out, buf_bytes(&b));
+	buf_fini(&b);
+}
+
+static void put_beginning(struct buf *b, uint64_t mode)
+{
+	static const struct bytes list[] = { { (const uint8_t *)"R", 1 } };
+	static const struct bytes keys[] = { { (const uint8_t *)"k1", 2 },
+					     { (const uint8_t *)"k2", 2 } };
+
+	for (uint8_t peer = 0; peer < 2; peer++)
+		put(b, peer,
+		    (struct msg){ .type = MSG_HELLO,
+				  .application = BYTES("shop"),
+				  .instance = peer ? BYTES("b") : BYTES("a"),
+				  .list = list,
+				  .n_list = 1 });
+	put(b, 0, (struct msg){ .type = MSG_IDS, .id = 1, .count = 10 });
+	for (uint64_t id = 2; id < 4; id++)
+		put(b, 0, (struct msg){ .type = MSG_BEGIN, .id = id });
+	put(b, 0,
+	    (struct msg){ .type = MSG_REGISTER,
+			  .id = 4,
+			  .xid = BYTES("tc:1:1"),
+			  .mode = mode,
+			  .resource = BYTES("R"),
+			  .list = keys,
+			  .n_list = 2,
+			  .client_key = 1 });
+	put(b, 1,
+	    (struct msg){ .type = MSG_REGISTER,
+			  .id = 5,
+			  .xid = BYTES("tc:1:2"),
+			  .mode = mode,
+			  .resource = BYTES("R"),
+			  .list = keys,
+			  .n_list = 1,
+			  .wait_ms = 1000 });
+	put(b, 0,
+	    (struct msg){ .type = MSG_REPORT,
+			  .id = 6,
+			  .xid = BYTES("tc:1:1"),
+			  .branch = 2,
+			  .status = BRANCH_PHASE_ONE_DONE });
+}
+
+static void put_end(struct buf *b, enum msg_type type, uint64_t status)
+{
+	put(b, 0,
+	    (struct msg){ .type = type,
+			  .id = 7,
+			  .xid = BYTES("tc:1:1"),
+			  .wait_ms = 50 });
+	for (uint64_t n = 1; n < 4; n++)
+		put(b, 0,
+		    (struct msg){ .type = MSG_BRANCH_DONE,
+				  .id = n,
+				  .xid = BYTES("tc:1:1"),
+				  .branch = n + 1,
+				  .status = status,
+				  .text = BYTES("why"),
+				  .detail = BYTES("{}") });
+	put(b, 1,
+	    (struct msg){
+		    .type = MSG_STATUS, .id = 8, .xid = BYTES("tc:1:1") });
+}
+
+void fuzz_seeds(const struct fuzz_sink *sink)
+{
+	static const uint64_t modes[] = { MODE_AT, MODE_TCC, MODE_XA };
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		put_beginning(&b, modes[i]);
+		put_end(&b, MSG_COMMIT, BRANCH_COMMITTED);
+		fuzz_seed(sink, &b);
+		put_beginning(&b, modes[i]);
+		put_end(&b, MSG_ROLLBACK, BRANCH_ROLLBACK_RETRYABLE);
+		fuzz_seed(sink, &b);
+	}
+	buf_fini(&b);
+}

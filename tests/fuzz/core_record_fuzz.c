@@ -1,0 +1,152 @@
+#include "tc/core/record.h"
+#include "tests/fuzz/fuzz.h"
+
+/*
+ * A body that is understood says the same after writing and reading, and
+ * nothing in it is out of range.
+ *
+ * Input: which kind of body u8, then the body.
+ */
+
+static void require_answer(int rc)
+{
+	REQUIRE(rc == OK || rc == E_CORRUPT || rc == E_VERSION);
+}
+
+static void check_gtx(struct bytes body)
+{
+	struct gtx_record g, again;
+	struct buf b;
+	int rc = record_get_gtx(&g, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	REQUIRE((unsigned)g.status < GTX_STATUSES);
+	buf_init(&b, &mem_heap);
+	record_put_gtx(&b, &g);
+	REQUIRE(record_get_gtx(&again, buf_bytes(&b)) == OK);
+	REQUIRE(again.status == g.status && again.ordered == g.ordered);
+	REQUIRE(bytes_equal(again.name, g.name));
+	REQUIRE(bytes_equal(again.application, g.application));
+	REQUIRE(again.timeout_ms == g.timeout_ms);
+	REQUIRE(again.began_wall_ms == g.began_wall_ms);
+	REQUIRE(again.n_branches == g.n_branches);
+	buf_fini(&b);
+}
+
+static void require_same(const struct branch_record *a,
+			 const struct branch_record *b)
+{
+	REQUIRE(a->mode == b->mode && a->status == b->status);
+	REQUIRE(a->client_key == b->client_key);
+	REQUIRE(bytes_equal(a->resource, b->resource));
+	REQUIRE(bytes_equal(a->application, b->application));
+	REQUIRE(bytes_equal(a->instance, b->instance));
+	REQUIRE(bytes_equal(a->application_data, b->application_data));
+	REQUIRE(a->attempts == b->attempts && a->failures == b->failures);
+	REQUIRE(a->resolution == b->resolution);
+	REQUIRE(bytes_equal(a->values, b->values));
+	REQUIRE(bytes_equal(a->error, b->error));
+	REQUIRE(bytes_equal(a->detail, b->detail));
+	REQUIRE(a->n_lock_keys == b->n_lock_keys);
+	for (size_t i = 0; i < a->n_lock_keys; i++)
+		REQUIRE(bytes_equal(a->lock_keys[i], b->lock_keys[i]));
+}
+
+static void check_branch(struct bytes body)
+{
+	struct branch_record r, again;
+	struct arena a;
+	struct buf b;
+	int rc;
+
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	rc = record_get_branch(&r, &a.as_mem, body);
+	require_answer(rc);
+	if (rc == OK) {
+		REQUIRE((unsigned)r.status < BRANCH_STATUSES);
+		REQUIRE((unsigned)r.resolution <= RESOLVE_VALUES);
+		record_put_branch(&b, &r);
+		REQUIRE(record_get_branch(&again, &a.as_mem, buf_bytes(&b)) ==
+			OK);
+		require_same(&r, &again);
+	}
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void check_tombstone(struct bytes body)
+{
+	struct tombstone_record t, again;
+	struct buf b;
+	int rc = record_get_tombstone(&t, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	buf_init(&b, &mem_heap);
+	record_put_tombstone(&b, &t);
+	REQUIRE(record_get_tombstone(&again, buf_bytes(&b)) == OK);
+	REQUIRE(again.status == t.status);
+	REQUIRE(again.ended_wall_ms == t.ended_wall_ms);
+	buf_fini(&b);
+}
+
+static void check_number(struct bytes body)
+{
+	uint64_t n, again;
+	struct buf b;
+	int rc = record_get_number(&n, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	buf_init(&b, &mem_heap);
+	record_put_number(&b, n);
+	REQUIRE(record_get_number(&again, buf_bytes(&b)) == OK);
+	REQUIRE(again == n);
+	buf_fini(&b);
+}
+
+void fuzz_one(struct bytes in)
+{
+	static void (*const checks[])(struct bytes body) = {
+		check_gtx, check_branch, check_tombstone, check_number
+	};
+	struct reader r = reader_of(in);
+	size_t kind = read_u8(&r) % ARRAY_LEN(checks);
+
+	checks[kind](read_raw(&r, reader_left(&r)));
+}
+
+void fuzz_seeds(const struct fuzz_sink *sink)
+{
+	static const struct bytes keys[] = { { (const uint8_t *)"k1", 2 },
+					     { (const uint8_t *)"k\0002", 3 } };
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	buf_put_u8(&b, 0);
+	record_put_gtx(&b, &(struct gtx_record){ GTX_COMMITTING, BYTES("buy"),
+						 BYTES("shop"), 60000,
+						 123456789012, 3, true });
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 1);
+	record_put_branch(
+		&b, &(struct branch_record){ MODE_XA, BRANCH_ROLLBACK_NOTA,
+					     UINT64_MAX, BYTES("R"), BYTES("A"),
+					     BYTES("I"), BYTES("{}"), 7, 5,
+					     RESOLVE_VALUES, BYTES("v"),
+					     BYTES("e"), BYTES("d"), keys, 2 });
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 2);
+	record_put_tombstone(&b,
+			     &(struct tombstone_record){ GTX_ROLLBACKED, 5 });
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 3);
+	record_put_number(&b, 4711);
+	fuzz_seed(sink, &b);
+	buf_fini(&b);
+}

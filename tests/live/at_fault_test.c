@@ -56,14 +56,26 @@ static int64_t sum(struct at_world *w)
 struct helper {
 	struct at_world *w;
 	struct treaty_tx *tx;
-	unsigned delay_ms;
 };
 
+static unsigned checks(struct at_world *w)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&w->desk.lock);
+	n = w->desk.checks;
+	pthread_mutex_unlock(&w->desk.lock);
+	return n;
+}
+
+/* Once somebody has met the lock. */
 static void *commit_later(void *arg)
 {
 	struct helper *h = arg;
 
-	usleep(h->delay_ms * 1000);
+	for (int i = 0; i < 2000 && checks(h->w) == 0; i++)
+		usleep(5000);
+	usleep(20000);
 	assert_int_equal(at_desk_commit(&h->w->desk, h->tx), 0);
 	return NULL;
 }
@@ -75,7 +87,7 @@ static void test_a_statement_waits_for_the_holder_and_runs_again(void **state)
 	(void)state;
 	EACH(w, NULL)
 	{
-		struct helper h = { &w, at_desk_begin(&w.desk), 100 };
+		struct helper h = { &w, at_desk_begin(&w.desk) };
 		struct treaty_tx *mine;
 		pthread_t thread;
 
@@ -152,7 +164,7 @@ static void test_a_locking_read_waits_for_the_holder(void **state)
 
 	(void)state;
 	for (int which = 0; which < 2; which++) {
-		struct helper h = { &w, NULL, 100 };
+		struct helper h = { &w, NULL };
 		struct treaty_result *r;
 		struct treaty_tx *mine;
 		pthread_t thread;
@@ -285,7 +297,7 @@ static void test_a_late_phase_one_fails_on_the_defence_row(void **state)
 
 	(void)state;
 	for (int which = 0; which < 2; which++) {
-		struct helper h = { &w, NULL, 0 };
+		struct helper h = { &w, NULL };
 
 		open_each(&w, which, NULL);
 		h.tx = at_desk_begin(&w.desk);

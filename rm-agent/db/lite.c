@@ -80,7 +80,7 @@ static int bind_number(sqlite3_stmt *s, int at, const struct value *v,
 	long long i;
 
 	if (v->type == VALUE_FLOAT)
-		return sqlite3_bind_double(s, at, number_of(text));
+		return sqlite3_bind_double(s, at, double_of(text));
 	errno = 0;
 	i = strtoll(text, &end, 10);
 	if (errno != 0 || *end != '\0' || end == text)

@@ -45,7 +45,7 @@ static bool bind_double(MYSQL_BIND *b, struct arena *arena, const char *text)
 
 	if (!room)
 		return false;
-	*room = number_of(text);
+	*room = double_of(text);
 	b->buffer_type = MYSQL_TYPE_DOUBLE;
 	b->buffer = room;
 	return true;

@@ -72,7 +72,7 @@ void put_float(struct buf *out, float f)
 	put_number(out, (double)f, 6, 9, true);
 }
 
-double number_of(const char *text)
+double double_of(const char *text)
 {
 	return strtod_l(text, NULL, plain_locale());
 }

@@ -14,6 +14,6 @@ void put_double(struct buf *out, double d);
 void put_float(struct buf *out, float f);
 
 /* The number that a text of those forms means; 0 for none. */
-double number_of(const char *text);
+double double_of(const char *text);
 
 #endif

@@ -50,12 +50,12 @@ static void test_doubles_are_short_and_exact(void **state)
 		if (!isnan(d)) {
 			buf_clear(&b);
 			put_double(&b, d);
-			assert_true(number_of(buf_text(&b)) == d);
+			assert_true(double_of(buf_text(&b)) == d);
 		}
 		if (!isnan(f)) {
 			buf_clear(&b);
 			put_float(&b, f);
-			assert_true((float)number_of(buf_text(&b)) == f);
+			assert_true((float)double_of(buf_text(&b)) == f);
 		}
 	}
 	buf_fini(&b);

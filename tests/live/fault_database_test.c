@@ -19,7 +19,7 @@
 static struct servers servers;
 
 static const struct treaty_at_options quick = { .lock_wait_ms = 300,
-						.retries = 2,
+						.retries = 1,
 						.retry_for_ms = 1000 };
 
 static const char *const names[] = { "postgresql", "mariadb", "sqlite" };
@@ -321,7 +321,7 @@ static void test_a_held_row_only_delays_phase_two(void **state)
 	struct at_world w;
 
 	(void)state;
-	EACH(w, 3)
+	EACH(w, 2)
 	{
 		struct treaty_tx *tx = at_desk_begin(&w.desk);
 

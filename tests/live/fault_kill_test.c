@@ -108,7 +108,7 @@ static void strike(pid_t *tellers, uint64_t *random)
 
 static void test_anybody_may_die_at_any_time(void **state)
 {
-	uint64_t random = live_seed(20251121), end = live_now_ms() + 6000;
+	uint64_t random = live_seed(20251121), end = live_now_ms() + 4000;
 	size_t before = bank_committed(&bank);
 	pid_t tellers[TELLERS];
 
@@ -135,15 +135,15 @@ static void test_databases_may_crash_under_load(void **state)
 	(void)state;
 	for (int i = 0; i < TELLERS; i++)
 		tellers[i] = bank_hire(&bank, &work);
-	live_nap(700);
+	live_nap(500);
 	assert_int_equal(servers_kill(&bank.servers, "postgresql"), 0);
 	live_nap(300);
 	assert_int_equal(servers_again(&bank.servers, "postgresql"), 0);
-	live_nap(700);
+	live_nap(500);
 	assert_int_equal(servers_kill(&bank.servers, "mariadb"), 0);
 	live_nap(300);
 	assert_int_equal(servers_again(&bank.servers, "mariadb"), 0);
-	live_nap(700);
+	live_nap(500);
 	for (int i = 0; i < TELLERS; i++)
 		bank_fire(tellers[i]);
 	bank_heal(&bank, 15000);

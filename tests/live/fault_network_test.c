@@ -77,7 +77,7 @@ static void test_work_goes_on_after_each_partition(void **state)
 		live_nap(400);
 		/* short: what was held arrives late; long: it is lost */
 		if (way == 3)
-			live_nap(2500);
+			live_nap(1700);
 		atomic_store(&wire.c->hold_up, 0);
 		atomic_store(&wire.c->hold_down, 0);
 		await_some_more();
@@ -154,7 +154,7 @@ static void be_good(void)
 
 static void test_money_survives_a_bad_network(void **state)
 {
-	uint64_t random = live_seed(4711), end = live_now_ms() + 5000;
+	uint64_t random = live_seed(4711), end = live_now_ms() + 3500;
 	pid_t tellers[2] = { hire_behind_wire(), hire_behind_wire() };
 
 	(void)state;
@@ -182,7 +182,7 @@ static void test_a_coordinator_that_stood_still_goes_on(void **state)
 	(void)state;
 	await_some_more();
 	treatyd_signal(&bank.d, SIGSTOP);
-	live_nap(2500); /* transactions time out, agents give it up */
+	live_nap(2000); /* transactions time out, agents give it up */
 	treatyd_signal(&bank.d, SIGCONT);
 	await_some_more();
 	bank_fire(teller);

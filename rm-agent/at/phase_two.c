@@ -28,6 +28,8 @@ struct undoing {
 	struct value ids[2];
 	struct record record;
 	struct plan *plan;
+	/* The second way, see be_careful(). */
+	bool careful;
 };
 
 /* Keys of a read, rows of a write; see undo/compensate.h. */
@@ -52,11 +54,15 @@ static int retry_later(struct undoing *u, int rc, const char *what)
 }
 
 /* The database refused a write of ours: by itself it will not get better. */
-static int refused(struct undoing *u, int rc)
+static int refused(struct undoing *u, int rc, const char *what)
 {
 	enum db_class class = db_error(u->db)->class;
 
-	(void)retry_later(u, rc, "undoing the rows");
+	(void)retry_later(u, rc, what);
+	if (class == DB_CONSTRAINT && !u->careful) {
+		u->careful = true;
+		return E_AGAIN;
+	}
 	if (class == DB_CONSTRAINT || class == DB_DATA || class == DB_SYNTAX)
 		u->result->status = BRANCH_ROLLBACK_UNRETRYABLE;
 	return rc;
@@ -227,20 +233,40 @@ static int resolve(struct undoing *u)
 		   buf_text(&why));
 }
 
+/*
+ * A constraint that held before and after the branch may not hold between two
+ * statements of its undo: rows that refer to each other or hand on a unique
+ * value. Then all is done again row by row, in the reverse order of the images,
+ * with what can be checked at the end checked at the end.
+ */
+static int be_careful(struct undoing *u)
+{
+	int rc = OK;
+
+	if (u->careful && db_dialect(u->db) == DIALECT_POSTGRES)
+		rc = db_command(u->db, "SET CONSTRAINTS ALL DEFERRED");
+	if (u->careful && db_dialect(u->db) == DIALECT_SQLITE)
+		rc = db_command(u->db, "PRAGMA defer_foreign_keys = ON");
+	return rc == OK ? OK : retry_later(u, rc, "deferring constraints");
+}
+
 static int write_all(struct undoing *u)
 {
 	struct db_result done;
 	struct statement s;
-	int rc;
+	int rc = be_careful(u);
 
-	while ((rc = plan_next_write(u->plan, AT_ONCE, &s)) == OK) {
+	if (rc != OK)
+		return rc;
+	while ((rc = plan_next_write(u->plan, u->careful ? 1 : AT_ONCE, &s)) ==
+	       OK) {
 		struct db_stmt stmt = { .sql = s.sql,
 					.params = s.params,
 					.n_params = s.n_params };
 
 		rc = db_exec(u->db, &stmt, &u->arena, &done);
 		if (rc != OK)
-			return refused(u, rc);
+			return refused(u, rc, "undoing the rows");
 		if (done.affected != s.rows)
 			return say(u, E_CONFLICT, BRANCH_ROLLBACK_RETRYABLE,
 				   "an undo statement met other rows than were "
@@ -307,7 +333,7 @@ static int once(struct undoing *u)
 		rc = db_commit(u->db);
 		if (rc == OK)
 			return OK;
-		(void)retry_later(u, rc, "committing the undo");
+		(void)refused(u, rc, "committing the undo");
 	}
 	if (db_rollback(u->db) != OK)
 		LOG_WARN("rolling back an undo failed",
@@ -320,7 +346,7 @@ static bool worth_another_try(const struct undoing *u, int rc)
 {
 	return u->result->status == BRANCH_ROLLBACK_RETRYABLE &&
 	       (rc == E_DEADLOCK || rc == E_CONFLICT || rc == E_CLOSED ||
-		rc == E_INVALID);
+		rc == E_INVALID || rc == E_AGAIN);
 }
 
 static void put_ids(struct undoing *u)

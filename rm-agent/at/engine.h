@@ -236,6 +236,10 @@ MUST_CHECK int work_check_target(struct work *w);
 MUST_CHECK int write_update(struct work *w);
 MUST_CHECK int write_delete(struct work *w);
 MUST_CHECK int write_insert(struct work *w);
+/* E_UNSUPPORTED: one of the assignments changes a key column. */
+MUST_CHECK int write_refuse_key_change(struct work *w,
+				       const struct sql_assign *assigns,
+				       size_t n);
 /* Run the application's statement; see at_run.run. */
 MUST_CHECK int work_run(struct work *w, struct bytes text, bool rows);
 /* The statement's text with "AND key IN (the rows of .before)". */

@@ -142,13 +142,59 @@ static int read_by_own_returning(struct work *w)
 			: rc;
 }
 
+static uint64_t number_of(struct bytes text)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		n = n * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	return n;
+}
+
+static size_t auto_column(const struct table *t)
+{
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (t->columns[c].auto_increment)
+			return c;
+	return t->n_columns;
+}
+
+/*
+ * MariaDB gives no insert id with rows. What it is without RETURNING: the
+ * first number that the database made up, else the last one that was given.
+ */
+static void note_insert_id(struct work *w, const struct insert *in)
+{
+	const struct table *t = w->target->table;
+	size_t c = auto_column(t), n = w->after.n_rows, row = n;
+	const struct sql_expr *e;
+
+	if (t->dialect != DIALECT_MYSQL || n == 0 || c == t->n_columns)
+		return;
+	for (size_t i = 0; i < in->n_rows && i < n && row == n; i++)
+		if (insert_given(in, i, c, &e) == GIVEN_AUTO)
+			row = i;
+	if (in->n_rows == 0 && in->places[c] == SIZE_MAX)
+		row = 0;
+	if (row == n)
+		row = n - 1;
+	w->run->insert_id = number_of(w->after.rows[row].values[c].data);
+}
+
 static int insert_and_read(struct work *w, const struct insert *in)
 {
 	const struct table *t = w->target->table;
 	int rc;
 
-	if (can_return(w))
-		return returning_run(w, &w->after);
+	if (can_return(w)) {
+		rc = returning_run(w, &w->after);
+		if (rc == OK)
+			note_insert_id(w, in);
+		return rc;
+	}
 	if (insert_knows_keys(in)) {
 		rc = work_run(w, BYTES(""), false);
 		return rc == OK ? read_by_known_keys(w, in) : rc;
@@ -374,12 +420,46 @@ static int refuse_what_is_loose(struct work *w, const struct insert *in,
 	return OK;
 }
 
+/* What the clause may not do, whatever rows there are. */
+static int refuse_upserts(struct work *w)
+{
+	const struct sql_statement *st = w->st;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < st->n_upserts; i++)
+		rc = write_refuse_key_change(w, st->upserts[i].assigns,
+					     st->upserts[i].n_assigns);
+	if (rc == OK && w->target->cat.partitioned &&
+	    action_of(st) == SQL_CONFLICT_UPDATE)
+		rc = refuse(w, "on a partitioned table PostgreSQL does not "
+			       "tell which rows ON CONFLICT DO UPDATE found");
+	return rc;
+}
+
+/* MySQL counts a row as often as it is written: with two rows of the statement
+ * on one row of the table the count says nothing. */
+static int no_fit(struct work *w, const struct insert *in,
+		  const struct tally *n)
+{
+	if (w->at->dialect == DIALECT_MYSQL && in->n_rows > w->after.n_rows)
+		return refuse(w, "several of its rows meet the same row; give "
+				 "them one by one");
+	return at_fail(w->at, E_AGAIN,
+		       "the statement changed %llu rows, which does not fit "
+		       "its images (%zu new, %zu changed, %zu gone)",
+		       (unsigned long long)w->done.affected, n->fresh,
+		       n->changed, n->gone);
+}
+
 static int insert_conflict(struct work *w, const struct insert *in)
 {
 	bool loose = false;
 	struct tally n;
-	int rc = target_load_unique(w->target, w->at->db);
+	int rc = refuse_upserts(w);
 
+	if (rc != OK)
+		return rc;
+	rc = target_load_unique(w->target, w->at->db);
 	if (rc != OK)
 		return at_fail_db(w->at, rc, "reading unique keys");
 	if (w->st->query.flags & (SQL_HAS_VOLATILE | SQL_HAS_VARIABLE))
@@ -401,13 +481,7 @@ static int insert_conflict(struct work *w, const struct insert *in)
 		return rc;
 	n = tally(w);
 	if (!count_fits(w, &n))
-		return at_fail(
-			w->at, E_AGAIN,
-			"the statement changed %llu rows, which does not "
-			"fit its images (%zu new, %zu changed, %zu "
-			"gone)",
-			(unsigned long long)w->done.affected, n.fresh,
-			n.changed, n.gone);
+		return no_fit(w, in, &n);
 	rc = record_add(&w->at->local.record, ITEM_MIXED, &w->before,
 			&w->after);
 	return rc == OK ? OK : at_fail(w->at, rc, "no undo record");

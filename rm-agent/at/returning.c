@@ -14,6 +14,16 @@ static int keep_fresh(struct work *w, const struct db_result *r, size_t column)
 	return OK;
 }
 
+/* Only an upsert can return rows that were there before; and an INSERT into a
+ * partitioned table cannot return system columns. */
+static bool asks_fresh(const struct work *w)
+{
+	const struct sql_statement *st = w->st;
+
+	return w->at->dialect == DIALECT_POSTGRES && st->n_upserts &&
+	       !w->target->cat.partitioned;
+}
+
 static void put_list(struct work *w, struct buf *out)
 {
 	const struct image_source source = { w->script, w->st, w->target };
@@ -22,29 +32,11 @@ static void put_list(struct work *w, struct buf *out)
 	struct bytes q = bare ? BYTES("") : image_sql_qualifier(&source);
 
 	image_sql_list(out, w->target, q);
-	if (bare)
+	if (!asks_fresh(w))
 		return;
 	buf_put_text(out, ", (");
 	buf_put(out, q);
 	buf_put_text(out, ".xmax = 0)");
-}
-
-static void note_insert_id(struct work *w, const struct db_result *r)
-{
-	const struct table *t = w->target->table;
-	struct bytes v;
-
-	if (t->dialect != DIALECT_MYSQL || r->n_rows == 0)
-		return;
-	for (size_t c = 0; c < t->n_columns; c++) {
-		if (!t->columns[c].auto_increment)
-			continue;
-		v = db_value(r, 0, c).data;
-		w->run->insert_id = 0;
-		for (size_t i = 0; i < v.len; i++)
-			w->run->insert_id = w->run->insert_id * 10 +
-					    (uint64_t)(v.data[i] - '0');
-	}
 }
 
 int returning_run_text(struct work *w, struct bytes text, struct image *img)
@@ -69,7 +61,6 @@ int returning_run_text(struct work *w, struct bytes text, struct image *img)
 		rc = keep_fresh(w, r, n);
 	if (rc == OK)
 		rc = image_add_rows(w->at, w->target, r, img);
-	note_insert_id(w, r);
 	if (rc == OK && w->fresh && img->n_rows != r->n_rows)
 		return at_fail(w->at, E_CORRUPT, "a row was given back twice");
 	return rc;
@@ -145,6 +136,10 @@ static void put_key_texts(struct work *w, struct buf *out)
 		quote_name(out, t->dialect, t->columns[t->key[k]].name);
 		buf_put_text(out, " AS text), ");
 	}
+	if (!asks_fresh(w)) {
+		buf_put_text(out, "CAST('t' AS text)");
+		return;
+	}
 	buf_put_text(out, "CAST((");
 	buf_put(out, q);
 	buf_put_text(out, ".xmax = 0) AS text)");
@@ -187,7 +182,7 @@ static int add_key_rows(struct work *w, struct image *img)
 int returning_run_own(struct work *w, struct image *img)
 {
 	const struct table *t = w->target->table;
-	bool fresh = t->dialect == DIALECT_POSTGRES;
+	bool fresh = asks_fresh(w);
 	struct buf list;
 	int rc;
 
@@ -207,7 +202,6 @@ int returning_run_own(struct work *w, struct image *img)
 	rc = run_with(w, buf_bytes(&list), w->target->n_select + fresh);
 	if (rc == OK && fresh)
 		rc = keep_fresh(w, &w->done.rows, w->target->n_select);
-	note_insert_id(w, &w->done.rows);
 	return rc == OK ? image_add_rows(w->at, w->target, &w->done.rows, img)
 			: rc;
 }
@@ -242,8 +236,13 @@ static void put_key_array(struct work *w, struct buf *out)
 	const struct image_source source = { w->script, w->st, w->target };
 	struct bytes q = image_sql_qualifier(&source);
 
-	buf_put(out, q);
-	buf_put_text(out, ".xmax = 0 AS fresh, ARRAY[");
+	if (asks_fresh(w)) {
+		buf_put(out, q);
+		buf_put_text(out, ".xmax = 0");
+	} else {
+		buf_put_text(out, "TRUE");
+	}
+	buf_put_text(out, " AS fresh, ARRAY[");
 	for (size_t k = 0; k < t->n_key; k++) {
 		buf_put_text(out, k ? ", CAST(" : "CAST(");
 		buf_put(out, q);

@@ -7,8 +7,8 @@
  *
  * Rules
  * -----
- *  - PostgreSQL: one more column says whether a row is new (xmax = 0), since an
- *    INSERT … ON CONFLICT DO UPDATE does not tell.
+ *  - PostgreSQL, with a conflict clause: one more column says whether a row is
+ *    new (xmax = 0), since an INSERT … ON CONFLICT DO UPDATE does not tell.
  */
 
 #include "rm-agent/at/engine.h"

@@ -163,33 +163,65 @@ static bool ignores(const struct sql_statement *st)
 	return st->on_conflict == SQL_CONFLICT_IGNORE;
 }
 
-/* A key column among those that are assigned. */
-static int refuse_key_change(struct work *w)
+/* Another name of SQLite's rowid, which is the key or not in any image. */
+static bool is_rowid(const struct table *t, struct bytes name)
 {
-	const struct sql_statement *st = w->st;
+	static const char *const aliases[] = { "rowid", "_rowid_", "oid" };
+
+	if (t->dialect != DIALECT_SQLITE)
+		return false;
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (sql_same_name(SQL_SQLITE, name, t->columns[c].name))
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (sql_same_name(SQL_SQLITE, name, bytes_of(aliases[i])))
+			return true;
+	return false;
+}
+
+static bool is_key(const struct work *w, struct bytes name)
+{
 	const struct table *t = w->target->table;
 
-	for (size_t i = 0; i < st->n_assigns; i++)
-		for (size_t c = 0; c < st->assigns[i].n_columns; c++) {
-			struct bytes name = st->assigns[i].columns[c].name.text;
+	for (size_t k = 0; k < t->n_key; k++)
+		if (sql_same_name(w->script->dialect, name,
+				  t->columns[t->key[k]].name))
+			return true;
+	return is_rowid(t, name);
+}
 
-			for (size_t k = 0; k < t->n_key; k++)
-				if (sql_same_name(w->script->dialect, name,
-						  t->columns[t->key[k]].name))
-					return at_fail(
-						w->at, E_UNSUPPORTED,
-						"refused: the key column %.*s "
-						"is changed; delete the row "
-						"and insert it anew",
-						(int)name.len,
-						(const char *)name.data);
+/* id = LAST_INSERT_ID(id) of MySQL's ON DUPLICATE KEY UPDATE is there to tell
+ * the key, not to change it. If it does, the images do not fit. */
+static bool only_tells(const struct work *w, const struct sql_assign *a)
+{
+	struct bytes text = sql_text(w->script, a->value.span);
+
+	return w->at->dialect == DIALECT_MYSQL && w->st->n_upserts &&
+	       text.len > 14 &&
+	       strncasecmp((const char *)text.data, "LAST_INSERT_ID", 14) == 0;
+}
+
+int write_refuse_key_change(struct work *w, const struct sql_assign *assigns,
+			    size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t c = 0; c < assigns[i].n_columns; c++) {
+			struct bytes name = assigns[i].columns[c].name.text;
+
+			if (is_key(w, name) && !only_tells(w, &assigns[i]))
+				return at_fail(w->at, E_UNSUPPORTED,
+					       "refused: the key column %.*s "
+					       "is changed; delete the row "
+					       "and insert it anew",
+					       (int)name.len,
+					       (const char *)name.data);
 		}
 	return OK;
 }
 
 int write_update(struct work *w)
 {
-	int rc = refuse_key_change(w);
+	int rc = write_refuse_key_change(w, w->st->assigns, w->st->n_assigns);
 
 	if (rc == OK && w->st->on_conflict == SQL_CONFLICT_REPLACE)
 		rc = at_fail(w->at, E_UNSUPPORTED,

@@ -49,6 +49,8 @@ struct catalog_table {
 	/* Verdicts for each kind of statement: a trigger on INSERT says
 	 * nothing about DELETE. Each at most .verdict. */
 	enum catalog_verdict on_insert, on_update, on_delete;
+	/* PostgreSQL: an INSERT cannot return system columns of it. */
+	bool partitioned;
 	struct bytes why; /* every reason, "; " between; empty for CATALOG_OK */
 	/* One statement with one text value that changes when the table's
 	 * definition does. May ride in a pipeline with others. */

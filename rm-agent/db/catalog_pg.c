@@ -135,6 +135,7 @@ static void judge_table(struct build *b, const struct db_result *r)
 	char kind = (char)*db_value(r, 0, 3).data.data;
 	char persistence = (char)*db_value(r, 0, 4).data.data;
 
+	b->out->partitioned = kind == 'p';
 	if (kind == 'v' || kind == 'm')
 		build_refuse(b, ON_ALL, "it is a view; write to its tables");
 	else if (kind == 'f')

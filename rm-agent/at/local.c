@@ -1,5 +1,7 @@
 #include "rm-agent/at/engine.h"
 
+#include <sqlite3.h>
+
 void local_reset(struct treaty_at *at)
 {
 	struct local *l = &at->local;
@@ -299,8 +301,13 @@ int local_finish(struct treaty_at *at, uint64_t wait_ms, struct at_run *run,
 			rc = undo_stmts(at, &undo, &n_undo);
 	}
 	if (rc == OK) {
+		struct sqlite3 *lite = db_sqlite(at->db);
+		int64_t id = lite ? sqlite3_last_insert_rowid(lite) : 0;
+
 		rc = run ? commit_theirs(at, undo, n_undo, run)
 			 : commit_own(at, undo, n_undo);
+		if (lite) /* the application asks for its own row's */
+			sqlite3_set_last_insert_rowid(lite, id);
 		if (rc == E_UNKNOWN) {
 			local_reset(at);
 			return rc;

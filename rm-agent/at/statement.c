@@ -402,7 +402,7 @@ static int dispatch(struct treaty_at *at, struct at_run *run,
 			       "refused: several statements in one text inside "
 			       "of a global transaction; give them one by one");
 	}
-	if (st->kind == SQL_TXN)
+	if (st->kind == SQL_TXN && st->verdict != SQL_REFUSE)
 		return transaction_control(at, run, st);
 	if (st->verdict == SQL_PASS)
 		return pass(at, run, st);

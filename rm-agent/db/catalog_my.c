@@ -123,7 +123,7 @@ static void judge_table(struct build *b, const struct db_result *r)
 }
 
 /* information_schema does not list temporary tables, but they hide others. */
-static int judge_temporary(struct build *b)
+static int judge_temporary(struct build *b, const char *why)
 {
 	struct buf sql;
 	struct db_result r;
@@ -135,7 +135,9 @@ static int judge_temporary(struct build *b)
 	for (int i = 0; i < 2; i++) {
 		struct bytes part = i ? b->table->name : b->table->schema;
 
-		buf_put_text(&sql, i ? ".`" : "`");
+		if (part.len == 0) /* the current database */
+			continue;
+		buf_put_text(&sql, i && b->table->schema.len ? ".`" : "`");
 		for (size_t j = 0; j < part.len; j++) {
 			if (part.data[j] == '`')
 				buf_put_char(&sql, '`');
@@ -149,8 +151,7 @@ static int judge_temporary(struct build *b)
 	rc = db_exec(b->db, &stmt, b->arena, &r);
 	if (rc == OK && r.n_rows == 1 && r.n_columns >= 2 &&
 	    value_starts(db_value(&r, 0, 1), "CREATE TEMPORARY"))
-		build_refuse(b, ON_ALL,
-			     "a temporary table of this name hides it");
+		build_refuse(b, ON_ALL, "%s", why);
 	return rc;
 }
 
@@ -407,6 +408,23 @@ static int judge_foreign_keys(struct build *b, const struct bytes names[2])
 	return rc;
 }
 
+/* A temporary table, or none at all. */
+static int load_unlisted(struct build *b, struct bytes schema,
+			 struct bytes name)
+{
+	int rc;
+
+	b->table->schema = schema;
+	b->table->name = name;
+	rc = judge_temporary(b, "it is temporary: no other session could undo "
+				"a change of it");
+	if (rc == E_NOMEM || rc == E_CLOSED)
+		return rc;
+	if (rc != OK || b->out->verdict == CATALOG_OK)
+		return E_NOTFOUND;
+	return make_probe(b, schema);
+}
+
 int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
 {
 	struct bytes names[2] = { schema, name };
@@ -414,7 +432,7 @@ int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
 	int rc = build_query(b, about_table, names, 2, &r);
 
 	if (rc == OK && r.n_rows == 0)
-		return E_NOTFOUND;
+		return load_unlisted(b, schema, name);
 	if (rc != OK)
 		return rc;
 	names[0] = b->table->schema = db_value(&r, 0, 0).data;
@@ -422,7 +440,8 @@ int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
 	judge_table(b, &r);
 	rc = make_probe(b, schema);
 	if (rc == OK && b->out->verdict == CATALOG_OK)
-		rc = judge_temporary(b);
+		rc = judge_temporary(b, "a temporary table of this name hides "
+					"it");
 	if (rc == OK)
 		rc = build_query(b, about_columns, names, 2, &columns);
 	if (rc == OK)

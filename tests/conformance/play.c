@@ -19,7 +19,7 @@ static void put_counts(struct buf *out, const char *sql, uint64_t affected,
 		       uint64_t id)
 {
 	buf_printf(out, "%llu rows", (unsigned long long)affected);
-	if (strstr(sql, "INSERT") || strstr(sql, "REPLACE"))
+	if (strncmp(sql, "INSERT", 6) == 0 || strncmp(sql, "REPLACE", 7) == 0)
 		buf_printf(out, ", id %llu", (unsigned long long)id);
 	buf_put_char(out, '\n');
 }

@@ -312,6 +312,16 @@ UPDATE pair SET b = 'z' WHERE a = 1
 -- expect: refused, update, account, id note
 -- because: is changed; delete the row and insert it anew
 UPDATE account SET id = id, note = 'x'
+-- case: the rowid
+-- on: sqlite
+-- expect: refused, update, account, rowid
+-- because: is changed; delete the row and insert it anew
+UPDATE account SET rowid = 77 WHERE id = 1
+-- case: the rowid, where it is no key
+-- on: sqlite
+-- expect: refused, update, pair, rowid
+-- because: is changed; delete the row and insert it anew
+UPDATE pair SET rowid = 77 WHERE a = 2
 -- case: the rowid, where it is the only key
 -- on: sqlite
 -- expect: refused, update, nokey, rowid
@@ -329,6 +339,14 @@ UPDATE account SET name = 'bob' WHERE id = 1
 -- on: postgresql sqlite mariadb
 -- expect: protected, update, perm, n
 UPDATE perm SET n = n + 10
+-- case: values change places, checked at the end of the statement
+-- on: postgresql
+-- expect: protected, update, perm_late, n
+UPDATE perm_late SET n = 4 - n
+-- case: values move up, checked at the end of the statement
+-- on: postgresql
+-- expect: protected, update, perm_late, n
+UPDATE perm_late SET n = n + 1
 -- case: values move down
 -- on: mariadb sqlite
 -- expect: protected, update, perm, n

@@ -57,12 +57,41 @@ INSERT INTO deflt (id) VALUES (3)
 -- on: postgresql sqlite
 -- expect: protected, insert, item
 INSERT INTO item DEFAULT VALUES
+-- case: empty lists
+-- on: mariadb
+-- expect: protected, insert, item
+INSERT INTO item () VALUES ()
 -- case: the default of a column
 -- on: mariadb
 -- expect: protected, insert, deflt, id a
 INSERT INTO deflt (id, a) VALUES (3, DEFAULT(a))
 
 -- group: `INSERT` whose key the database makes
+-- case: serial, AUTO_INCREMENT, rowid; left out
+-- expect: protected, insert, item, code n
+INSERT INTO item (code, n) VALUES ('d', 4)
+-- case: several rows
+-- expect: protected, insert, item, code n
+INSERT INTO item (code, n) VALUES ('d', 4), ('e', 5), ('f', 6)
+-- case: DEFAULT as the key
+-- on: postgresql mariadb
+-- expect: protected, insert, item
+INSERT INTO item VALUES (DEFAULT, 'd', 4)
+-- case: NULL as the key
+-- on: mariadb sqlite
+-- expect: protected, insert, item
+INSERT INTO item VALUES (NULL, 'd', 4), (NULL, 'e', 5)
+-- case: zero as the key
+-- on: mariadb
+-- expect: protected, insert, item
+INSERT INTO item VALUES (0, 'd', 4)
+-- case: the key given
+-- expect: protected, insert, item
+INSERT INTO item VALUES (50, 'd', 4)
+-- case: some given, some not
+-- on: mariadb sqlite
+-- expect: protected, insert, item
+INSERT INTO item VALUES (50, 'd', 4), (NULL, 'e', 5)
 -- case: some given, some not, PostgreSQL
 -- on: postgresql
 -- expect: protected, insert, item
@@ -129,10 +158,18 @@ INSERT INTO nokey (rowid, a) VALUES (88, 5)
 -- on: mariadb
 -- expect: protected, insert, account, id name
 INSERT INTO account SET id = 5, name = 'eve'
+-- case: without it
+-- on: mariadb
+-- expect: protected, insert, item, code
+INSERT item SET code = 'q'
+
 -- group: `INSERT … SELECT`
 -- case: keys out of the query
 -- expect: protected, insert, other, id acc x
 INSERT INTO other (id, acc, x) SELECT id + 100, id, 1 FROM account WHERE id > 1
+-- case: keys made by the database
+-- expect: protected, insert, item, code n
+INSERT INTO item (code, n) SELECT name, id FROM account
 -- case: from the table itself
 -- expect: protected, insert, pair
 INSERT INTO pair SELECT 9, b, v FROM pair WHERE a = 1
@@ -146,6 +183,9 @@ INSERT INTO pair (a, b, v) SELECT a.id + 50, 'sum', sum(o.x) FROM account a JOIN
 -- case: UNION
 -- expect: protected, insert, other, id
 INSERT INTO other (id) SELECT 50 UNION ALL SELECT 51
+-- case: ORDER BY and LIMIT
+-- expect: protected, insert, item, code n
+INSERT INTO item (code, n) SELECT name, id FROM account ORDER BY id DESC LIMIT 2
 -- case: WITH inside
 -- expect: protected, insert, other, id acc
 INSERT INTO other (id, acc) WITH q AS (SELECT id FROM account WHERE id < 3) SELECT id + 200, id FROM q
@@ -214,6 +254,9 @@ INSERT INTO nowhere VALUES (1)
 -- case: to an existing one
 -- expect: protected, insert, orders
 INSERT INTO orders VALUES (9, 2, 1)
+-- case: to one of the same statement
+-- expect: protected, insert, tree
+INSERT INTO tree VALUES (20, 1, 1), (21, 20, 2), (22, 21, 3)
 -- case: against the order of keys
 -- on: postgresql sqlite mariadb
 -- expect: protected, insert, tree

@@ -106,6 +106,11 @@ INSERT INTO account VALUES (1, 'ann', 5, 'u') ON CONFLICT (id) DO UPDATE SET (ba
 -- on: postgresql sqlite
 -- expect: protected, insert, partial, id v w v
 INSERT INTO partial (id, v, w) VALUES (9, 1, 1) ON CONFLICT (v) WHERE w > 0 DO UPDATE SET v = 5
+-- case: the key itself
+-- on: postgresql sqlite
+-- expect: refused, insert, account, id
+-- because: is changed; delete the row and insert it anew
+INSERT INTO account VALUES (1, 'ann', 5, 'u') ON CONFLICT (id) DO UPDATE SET id = 77
 -- case: RETURNING
 -- on: postgresql sqlite
 -- expect: protected, insert, account, balance
@@ -159,6 +164,16 @@ INSERT INTO item (code, n) SELECT code, n FROM src ON DUPLICATE KEY UPDATE n = V
 -- expect: refused, insert, item, code n n
 -- because: it selects from the table that it writes to
 INSERT INTO item (code, n) SELECT code, n + 100 FROM item ON DUPLICATE KEY UPDATE n = VALUES(n)
+-- case: the key changed
+-- on: mariadb
+-- expect: refused, insert, item, code n id
+-- because: is changed; delete the row and insert it anew
+INSERT INTO item (code, n) VALUES ('a', 50) ON DUPLICATE KEY UPDATE id = id + 100
+-- case: the same row twice
+-- on: mariadb
+-- expect: refused, insert, item, code n n
+-- because: several of its rows meet the same row; give them one by one
+INSERT INTO item (code, n) VALUES ('a', 50), ('a', 60) ON DUPLICATE KEY UPDATE n = n + VALUES(n)
 -- case: SET
 -- on: mariadb
 -- expect: protected, insert, item, code n n
@@ -259,6 +274,12 @@ REPLACE INTO pair VALUES (1, 'x', 10)
 -- expect: refused, replace, parent
 -- because: changes rows there when one is deleted here
 REPLACE INTO parent VALUES (1, 9)
+-- case: a table that replaces by its definition
+-- on: sqlite
+-- expect: refused, insert, replacing
+-- because: a constraint of it has ON CONFLICT replace, which changes rows behind the statement's back
+INSERT INTO replacing VALUES (1, 9)
+
 -- group: `INSERT OR ABORT`, `OR FAIL`, `OR ROLLBACK`
 -- case: OR ABORT
 -- on: sqlite

@@ -97,6 +97,12 @@ UPDATE main.account SET note = 'p' WHERE id = 1
 -- after: RESET search_path
 -- expect: protected, update, account, n
 UPDATE account SET n = 0
+-- case: another default database
+-- on: mariadb
+-- before: USE shop
+-- after: USE test
+-- expect: protected, update, account, n
+UPDATE account SET n = 0
 -- case: three names
 -- on: postgresql
 -- expect: protected, update, public.account, note

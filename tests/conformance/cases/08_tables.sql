@@ -67,6 +67,19 @@ UPDATE measure SET v = v + 1
 -- on: postgresql mariadb
 -- expect: protected, delete, measure
 DELETE FROM measure WHERE id > 1
+-- case: insert
+-- on: postgresql mariadb
+-- expect: protected, insert, measure
+INSERT INTO measure VALUES (9, '2026-12-31', 9), (8, '2026-02-01', 8)
+-- case: ON CONFLICT DO NOTHING
+-- on: postgresql
+-- expect: protected, insert, measure
+INSERT INTO measure VALUES (1, '2026-01-01', 9), (8, '2026-02-01', 8) ON CONFLICT DO NOTHING
+-- case: ON CONFLICT DO UPDATE
+-- on: postgresql
+-- expect: refused, insert, measure, v
+-- because: on a partitioned table PostgreSQL does not tell which rows ON CONFLICT DO UPDATE found
+INSERT INTO measure VALUES (1, '2026-01-01', 9) ON CONFLICT (id, day) DO UPDATE SET v = 9
 -- case: no partition for the row
 -- on: postgresql mariadb
 -- expect: failed, insert, measure
@@ -169,6 +182,13 @@ INSERT INTO mine VALUES (1)
 -- after: DROP TABLE mine
 -- expect: refused, insert, mine
 -- because: it is temporary: no other connection could undo a change of it
+INSERT INTO mine VALUES (1)
+-- case: temporary, MySQL
+-- on: mariadb
+-- before: CREATE TEMPORARY TABLE mine (id int PRIMARY KEY)
+-- after: DROP TEMPORARY TABLE mine
+-- expect: refused, insert, mine
+-- because: it is temporary: no other session could undo a change of it
 INSERT INTO mine VALUES (1)
 -- case: temporary, hiding another one
 -- on: mariadb

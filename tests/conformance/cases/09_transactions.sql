@@ -55,6 +55,16 @@ UPDATE account SET name = 'tmp' WHERE id = 1;
 UPDATE account SET name = 'ann' WHERE id = 2;
 UPDATE account SET name = 'bob' WHERE id = 1;
 COMMIT;
+-- case: several tables, generated keys
+-- expect: protected
+-- steps: yes
+BEGIN;
+INSERT INTO item (code, n) VALUES ('t', 1);
+INSERT INTO item (code, n) VALUES ('u', 2);
+UPDATE item SET n = n + 1;
+DELETE FROM pair WHERE a = 1;
+INSERT INTO pair VALUES (1, 'x', 0);
+COMMIT;
 -- case: reads in between
 -- expect: protected
 -- steps: yes
@@ -251,10 +261,18 @@ DROP TABLE pair;
 COMMIT;
 
 -- group: Transaction control that Treaty cannot follow
+-- case: COMMIT AND CHAIN
+-- on: postgresql mariadb
+-- expect: refused
+-- because: AND CHAIN begins a transaction that nobody asked the agent for: use BEGIN
+-- steps: yes
+BEGIN;
+UPDATE account SET note = 'x' WHERE id = 1;
+COMMIT AND CHAIN;
 -- case: PREPARE TRANSACTION
 -- on: postgresql
 -- expect: refused
--- because: two-phase commit by hand inside of a global transaction
+-- because: a prepared transaction's end belongs to the coordinator: use XA mode
 -- steps: yes
 BEGIN;
 UPDATE account SET note = 'x' WHERE id = 1;
@@ -262,9 +280,51 @@ PREPARE TRANSACTION 'x';
 -- case: XA
 -- on: mariadb
 -- expect: refused
--- because: two-phase commit by hand inside of a global transaction
+-- because: XA statements belong to the coordinator: use XA mode
 XA START 'x'
+-- case: RELEASE of the connection
+-- on: mariadb
+-- expect: refused
+-- because: RELEASE closes the connection: leave it away
+COMMIT RELEASE
+
 -- group: What the database tells about the last statement
+-- case: the last key, SQLite
+-- on: sqlite
+-- expect: protected
+-- steps: yes
+INSERT INTO item (code, n) VALUES ('d', 4);
+SELECT last_insert_rowid();
+-- case: the last key in a transaction, SQLite
+-- on: sqlite
+-- expect: protected
+-- steps: yes
+BEGIN;
+INSERT INTO item (code, n) VALUES ('d', 4);
+SELECT last_insert_rowid();
+COMMIT;
+SELECT last_insert_rowid();
+-- case: the last key, MySQL
+-- on: mariadb
+-- expect: protected
+-- steps: yes
+INSERT INTO item (code, n) VALUES ('d', 4);
+SELECT LAST_INSERT_ID();
+-- case: the last key in a transaction, MySQL
+-- on: mariadb
+-- expect: protected
+-- steps: yes
+BEGIN;
+INSERT INTO item (code, n) VALUES ('d', 4);
+SELECT LAST_INSERT_ID();
+COMMIT;
+SELECT LAST_INSERT_ID();
+-- case: the last key used in the next statement, MySQL
+-- on: mariadb
+-- expect: protected
+-- steps: yes
+INSERT INTO item (code, n) VALUES ('d', 4);
+INSERT INTO other (id, acc) VALUES (LAST_INSERT_ID() + 100, 1);
 -- case: the last key, PostgreSQL
 -- on: postgresql
 -- expect: protected

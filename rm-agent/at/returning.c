@@ -57,7 +57,7 @@ int returning_run_text(struct work *w, struct bytes text, struct image *img)
 	rc = work_run(w, buf_bytes(&sql), true);
 	if (rc != OK)
 		return rc;
-	if (w->at->dialect == DIALECT_POSTGRES)
+	if (asks_fresh(w))
 		rc = keep_fresh(w, r, n);
 	if (rc == OK)
 		rc = image_add_rows(w->at, w->target, r, img);

@@ -220,21 +220,17 @@ static void make_gate(struct bank *b)
 	"FROM information_schema.PROCESSLIST"                                  \
 	" WHERE STATE LIKE '%sleep%' AND COMMAND <> 'Sleep'"
 
-/* A server notices only later that a client is gone; here it does so now. */
+/* A server notices only later that a client is gone; here it does so now. Who
+ * woke up by itself meanwhile is not there to be killed. */
 static void wake_sleepers(struct bank *b)
 {
-	int64_t id;
-
 	bank_sql(b, 1, "SELECT pg_terminate_backend(pid) " PG_SLEEPERS);
-	while ((id = bank_ask(b, 2, "SELECT ID " MY_SLEEPERS)) != 0) {
-		struct buf sql;
-
-		buf_init(&sql, &mem_heap);
-		buf_printf(&sql, "KILL %lld", (long long)id);
-		bank_sql(b, 2, buf_text(&sql));
-		buf_fini(&sql);
-		live_nap(20);
-	}
+	bank_sql(b, 2,
+		 "BEGIN NOT ATOMIC DECLARE who BIGINT;"
+		 " DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
+		 " WHILE EXISTS (SELECT 1 " MY_SLEEPERS ") DO"
+		 " SET who = (SELECT max(ID) " MY_SLEEPERS ");"
+		 " KILL who; DO SLEEP(0.02); END WHILE; END");
 }
 
 void bank_gate(struct bank *b, bool shut)
@@ -243,12 +239,12 @@ void bank_gate(struct bank *b, bool shut)
 		     "SELECT count(*) FROM pg_trigger"
 		     " WHERE tgname = 'gate'") == 0)
 		make_gate(b);
+	if (!shut) /* who sleeps has read the gate, and holds it */
+		wake_sleepers(b);
 	for (int side = 1; side < BANK_SIDES; side++)
 		bank_sql(b, side,
 			 shut ? "UPDATE gate SET shut = 1"
 			      : "UPDATE gate SET shut = 0");
-	if (!shut)
-		wake_sleepers(b);
 }
 
 void bank_await_sleeper(struct bank *b, int side)

@@ -19,7 +19,7 @@
 static struct servers servers;
 
 static const struct treaty_at_options quick = { .lock_wait_ms = 300,
-						.retries = 1,
+						.retries = 2,
 						.retry_for_ms = 1000 };
 
 static const char *const names[] = { "postgresql", "mariadb", "sqlite" };

@@ -16,7 +16,8 @@
  *  - Big-endian numbers. A number's field is exactly 8 bytes, a flag's 1.
  *  - The agent numbers its requests, the answer has the same id. Commands
  *    carry the coordinator's numbers, and MSG_BRANCH_DONE has the same id.
- *  - Every request may be sent again with the same id: it is idempotent.
+ *  - Every request may be sent again with the same id: it is idempotent. (A
+ *    repeated MSG_BEGIN begins another transaction, which times out empty.)
  *
  * On the stream each body is one message of the SP protocol as nanomsg speaks
  * it over TCP or IPC for a raw REQ socket (see tc/door/sp.h), so that any

@@ -140,7 +140,7 @@ void bank_close(struct bank *b)
 
 static void become_teller(const struct bank *b, const struct teller_job *job)
 {
-	const char *args[12] = { "/proc/self/exe", "teller" };
+	const char *args[13] = { "/proc/self/exe", "teller" };
 	struct buf text[5];
 	int numbers[5] = { b->tellers,
 			   (int)job->moment * (job->sleeps ? -1 : 1),

@@ -43,6 +43,20 @@ struct treaty *agent_of(const struct treaty_tx *tx);
  * connection is another one now. */
 uint64_t agent_tx_serial(const struct treaty_tx *tx);
 
+/* A branch of this process was opened that must be ended before the commit:
+ * treaty_commit() is refused until then, and for good if it voted no. By the
+ * thread that the transaction is bound to. */
+void agent_tx_open(struct treaty_tx *tx);
+void agent_tx_ended(struct treaty_tx *tx, bool voted_no);
+
+/* What has become of a transaction, by its own coordinator's word: as
+ * treaty_status(), but E_UNKNOWN if the coordinator that answers is not the
+ * one that the xid names. So E_NOTFOUND means: rolled back. */
+MUST_CHECK int agent_verdict(struct treaty *t, const char *xid, int *status);
+/* "host:port" of the coordinator that welcomed us last; out has XID_LEN_MAX
+ * bytes. False if there was none yet. */
+bool agent_coordinator(struct treaty *t, char *out);
+
 /* .lock_wait_ms of the options. */
 uint64_t agent_lock_wait_ms(struct treaty *t);
 

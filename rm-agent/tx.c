@@ -206,6 +206,16 @@ static int check_end(const struct treaty_tx *tx, enum ask ask)
 	if (why_not[tx->state][ask])
 		return agent_fail(E_STATE, "%s of %s: %s", verb, tx->xid,
 				  why_not[tx->state][ask]);
+	if (ask == ASK_COMMIT && tx->open)
+		return agent_fail(E_STATE,
+				  "commit of %s: a branch of it is still being "
+				  "worked on; end it or roll it back first",
+				  tx->xid);
+	if (ask == ASK_COMMIT && tx->doomed)
+		return agent_fail(E_STATE,
+				  "commit of %s: a branch of it could not be "
+				  "prepared; it can only be rolled back",
+				  tx->xid);
 	return OK;
 }
 
@@ -457,4 +467,50 @@ int treaty_status(struct treaty *t, const char *xid, int *status)
 		rc = ask_status(t, xid, status);
 	handle_leave(t);
 	return rc;
+}
+
+/* ---- for the modes ---- */
+
+void agent_tx_open(struct treaty_tx *tx)
+{
+	tx->open++;
+}
+
+void agent_tx_ended(struct treaty_tx *tx, bool voted_no)
+{
+	REQUIRE(tx->open > 0);
+	tx->open--;
+	tx->doomed = tx->doomed || voted_no;
+}
+
+int agent_verdict(struct treaty *t, const char *xid, int *status)
+{
+	struct treaty_tx asked = { .t = t };
+	int rc = set_xid(&asked, bytes_of(xid));
+
+	if (rc == OK)
+		rc = treaty_status(t, xid, status);
+	if (rc != E_NOTFOUND)
+		return rc;
+	/* "Not known" is only presumed abort from who would know. */
+	rc = handle_enter(t);
+	if (rc != OK)
+		return rc;
+	rc = asked_the_right_one(&asked) ? E_NOTFOUND : E_UNKNOWN;
+	handle_leave(t);
+	return rc;
+}
+
+bool agent_coordinator(struct treaty *t, char *out)
+{
+	bool known = false;
+
+	if (handle_enter(t) != OK)
+		return false;
+	handle_lock(t);
+	known = t->agent->coordinator[0] != '\0';
+	memcpy(out, t->agent->coordinator, sizeof t->agent->coordinator);
+	handle_unlock(t);
+	handle_leave(t);
+	return known;
 }

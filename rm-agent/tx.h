@@ -36,6 +36,8 @@ struct treaty_tx {
 	enum tx_state state;
 	int status;
 	uint64_t serial;
+	unsigned open; /* branches that must be ended before a commit */
+	bool doomed;   /* a branch has voted no: it may only be rolled back */
 	_Atomic uint64_t bound;  /* number of the thread; 0: none */
 	struct treaty_tx *next;  /* bound to the same thread, other handles */
 	struct treaty_tx *outer; /* put aside for this one; may be NULL */

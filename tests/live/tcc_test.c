@@ -294,6 +294,49 @@ static void test_what_try_saved_reaches_cancel_though_it_failed(void **state)
 	world_close(&w);
 }
 
+/* The time-out rolls back while try still runs, before its work or after. */
+static void overtaken(struct world *w, enum cashier_kind kind, bool before)
+{
+	struct wallet *v = &w->w[kind];
+	struct treaty_tx *tx;
+	int empty, undone;
+
+	atomic_store(&v->before_ms, before ? 1500 : 0);
+	atomic_store(&v->after_ms, before ? 0 : 1500);
+	atomic_store(&v->amend, 1);
+	empty = atomic_load(&v->verdicts[2][TREATY_BARRIER_EMPTY]);
+	undone = atomic_load(&v->verdicts[2][TREATY_BARRIER_RUN]);
+	assert_int_equal(treaty_begin(w->t, "slow", 500, &tx), TREATY_OK);
+	assert_int_equal(
+		treaty_tcc_try(w->t, v->action, "{\"sum\":\"10\"}", NULL),
+		TREATY_E_STATE);
+	assert_int_equal(settled(w->t, treaty_xid(tx)),
+			 TREATY_STATUS_TIMEOUT_ROLLBACKED);
+	assert_int_equal(atomic_load(&v->verdicts[2][TREATY_BARRIER_EMPTY]),
+			 empty + before);
+	assert_int_equal(atomic_load(&v->verdicts[2][TREATY_BARRIER_RUN]),
+			 undone + !before);
+	assert_int_equal(treaty_commit(tx), TREATY_E_ROLLED_BACK);
+	assert_int_equal(treaty_release(tx), TREATY_OK);
+}
+
+static void test_a_try_that_is_overtaken_by_its_cancel_fails(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w, 0);
+	EACH_KIND(kind)
+	{
+		overtaken(&w, kind, true);
+		assert_int_equal(
+			w.w[kind].verdicts[0][TREATY_BARRIER_SUSPENDED], 1);
+		overtaken(&w, kind, false);
+	}
+	want_arrived(&w, 0);
+	world_close(&w);
+}
+
 static void test_after_the_time_out_there_is_no_try(void **state)
 {
 	struct treaty_tx *tx;
@@ -817,6 +860,8 @@ int main(int argc, char **argv)
 			test_what_try_wrote_reaches_confirm_past_a_crash),
 		cmocka_unit_test(
 			test_what_try_saved_reaches_cancel_though_it_failed),
+		cmocka_unit_test(
+			test_a_try_that_is_overtaken_by_its_cancel_fails),
 		cmocka_unit_test(test_after_the_time_out_there_is_no_try),
 		cmocka_unit_test(test_duplicates_move_no_more_money),
 		cmocka_unit_test(test_a_late_try_is_kept_out),

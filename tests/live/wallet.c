@@ -119,7 +119,9 @@ static int on_try(void *ctx, struct treaty_tcc *op, void *arg)
 
 	(void)arg;
 	atomic_fetch_add(&w->tries, 1);
+	(void)poll(NULL, 0, atomic_load(&w->before_ms));
 	rc = run(w, op, TRY);
+	(void)poll(NULL, 0, atomic_load(&w->after_ms));
 	return rc == OK && how ? amend(op, how) : rc;
 }
 

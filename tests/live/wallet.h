@@ -30,6 +30,8 @@ struct wallet {
 	/* 1: try adds "ref":"77" to the context; 2: it also saves that, writes
 	 * "78" and fails, all after the work is committed */
 	_Atomic int amend;
+	_Atomic int before_ms,
+		after_ms;  /* how long try waits around the work */
 	_Atomic int stall; /* do not come back from confirm */
 
 	/* What happened. */

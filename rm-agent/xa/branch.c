@@ -159,7 +159,6 @@ static int begin(struct treaty_xa *xa, struct treaty_tx *tx,
 	}
 	pthread_mutex_lock(&xa->r->lock);
 	xa->gid = *gid;
-	xa->tx = tx;
 	xa->serial = agent_tx_serial(tx);
 	xa->read_only = read_only;
 	xa->doomed = xa->struck = false;

@@ -46,8 +46,7 @@ struct treaty_xa {
 	bool doomed; /* rollback-only, by the program or an error */
 	bool struck; /* phase two has rolled it back already */
 	char why[256];
-	struct treaty_tx *tx; /* looked at only if its serial is the same */
-	uint64_t serial;
+	uint64_t serial; /* of its transaction object, which may be gone */
 	struct xa_gid gid;
 	struct xa_mark mark;
 	char text[XA_TEXT_MAX + 64]; /* the gid as the database lists it */

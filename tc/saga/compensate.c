@@ -2,6 +2,11 @@
 
 /* ---- before: what is under way comes to its end ---- */
 
+static bool is_refused(const struct task *t)
+{
+	return t->refused && !t->doubt;
+}
+
 static void settle_task(struct run *r, struct task *t)
 {
 	struct frame *child;
@@ -13,12 +18,12 @@ static void settle_task(struct run *r, struct task *t)
 		t->lost = true;
 		task_settle(r, t,
 			    t->attempt == 0 ? TASK_DROPPED
-			    : t->refused    ? TASK_FAILED
+			    : is_refused(t) ? TASK_FAILED
 					    : TASK_UNKNOWN);
 		break;
 	case TASK_STUCK:
 		t->lost = true;
-		task_settle(r, t, t->refused ? TASK_FAILED : TASK_UNKNOWN);
+		task_settle(r, t, is_refused(t) ? TASK_FAILED : TASK_UNKNOWN);
 		break;
 	case TASK_SUB:
 		child = r->frames[t->child];

@@ -69,6 +69,7 @@ struct task {
 	bool undone;
 	bool asking;  /* the last answer was: in progress */
 	bool refused; /* the last failure was no unknown one */
+	bool doubt;   /* some attempt may have done it unheard */
 	bool lost;    /* settled by a failure and not by a Status */
 	uint32_t attempt;
 	uint32_t failures; /* since it was last good */

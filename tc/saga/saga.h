@@ -27,6 +27,10 @@
  *  - DONE with an output, REFUSED (definitely not done), IN_PROGRESS (ask
  *    again; no failure), UNKNOWN (everything else; retried). A call without an
  *    answer within timeout_ms is UNKNOWN by itself (error "timeout").
+ *  - A refusal after an unknown attempt (or one that a crash left unheard) is
+ *    still a refusal, but the step is undone: that attempt may have done it.
+ *    So a compensation must bear that there is nothing to undo, and an action
+ *    that comes after its compensation must do nothing (the barrier's rules).
  *  - DONE counts whichever attempt it answers; anything else only if it answers
  *    the attempt under way. Answers for what is settled change nothing.
  *

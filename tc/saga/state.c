@@ -95,7 +95,7 @@ static void put_task(struct buf *b, const struct task *t)
 	buf_put_u32(b, t->child);
 	buf_put_u8(b, (uint8_t)t->st);
 	buf_put_u8(b, (uint8_t)(t->undone | t->asking << 1 | t->refused << 2 |
-				t->lost << 3));
+				t->lost << 3 | t->doubt << 4));
 	buf_put_u32(b, t->attempt);
 	buf_put_u32(b, t->failures);
 	buf_put_u32(b, t->seq);
@@ -195,6 +195,7 @@ static int take_task(struct run *r, struct reader *in)
 	t->asking = flags >> 1 & 1;
 	t->refused = flags >> 2 & 1;
 	t->lost = flags >> 3 & 1;
+	t->doubt = flags >> 4 & 1;
 	t->attempt = read_u32(in);
 	t->failures = read_u32(in);
 	t->seq = read_u32(in);

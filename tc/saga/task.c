@@ -94,6 +94,7 @@ int task_call(struct run *r, struct task *t, bool again)
 		s->timeout_ms ? s->timeout_ms : r->limits->timeout_ms;
 
 	r->moved = true;
+	t->doubt |= again;
 	if (!again)
 		t->attempt++;
 	if (s->type == STATE_SUB)
@@ -314,7 +315,8 @@ int task_give_up(struct run *r, struct task *t, enum task_state st)
 	return remember(r, f, t);
 }
 
-/* Unknown stays unknown: no Status can make a timeout a "not done". */
+/* Unknown stays unknown: no Status can make a timeout a "not done", and neither
+ * can a refusal that comes after it ("no money left": taken by whom?). */
 static int outcome_of(struct run *r, const struct task *t, enum task_state *st)
 {
 	struct expr_scope scope = { &val_null, t->error };
@@ -325,7 +327,7 @@ static int outcome_of(struct run *r, const struct task *t, enum task_state *st)
 	if (!t->refused)
 		return OK;
 	rc = judge(r, t, &scope, TASK_FAILED, st, &why);
-	if (rc == E_INVALID)
+	if (rc == E_INVALID || (*st == TASK_FAILED && t->doubt))
 		*st = TASK_UNKNOWN;
 	return rc == E_INVALID ? OK : rc;
 }
@@ -344,6 +346,7 @@ int task_failed(struct run *r, struct task *t, bool refused, struct failure why)
 	r->moved = true;
 	t->asking = false;
 	t->refused = refused;
+	t->doubt |= !refused;
 	t->error = kept.error;
 	t->message = kept.message;
 	if (t->of != NONE) {

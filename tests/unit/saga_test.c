@@ -350,11 +350,15 @@ static void participate(struct play *p, struct flow *f)
 			me->undone = true;
 		a = does ? SAGA_DONE : SAGA_UNKNOWN;
 	} else {
+		bool before = me->done;
+
 		if (me->done || does)
 			me->done = true;
 		a = me->done ? SAGA_DONE : (enum saga_answer)(1 + dice(p, 3));
 		if (dice(p, 6) == 0)
 			a = SAGA_UNKNOWN;
+		if (before && dice(p, 4) == 0)
+			a = SAGA_REFUSED; /* a naive one: "no money left" */
 	}
 	if (dice(p, 12) == 0)
 		return; /* the answer is lost */

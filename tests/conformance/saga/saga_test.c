@@ -68,6 +68,7 @@ struct world {
 	size_t n_used;
 	size_t operated;
 	bool then_used;
+	bool doubt; /* a crash swallowed a refusal: it may be undone */
 };
 
 static const struct val *member(const struct val *v, const char *key)
@@ -277,6 +278,26 @@ static bool operator_acts(struct world *w)
 	return true;
 }
 
+/* A crash: nobody hears what was under way. */
+static void swallow(struct world *w)
+{
+	for (size_t i = 0; i < w->n_under_way; i++) {
+		const struct saga_call *c = &w->under_way[i];
+		const struct val *list =
+			val_member(member(w->c, "answers"), c->step);
+
+		for (size_t k = 0; k < list->n; k++) {
+			const struct val *a = list->items[k];
+			struct bytes kind =
+				a->type == JSON_OBJECT ? a->keys[0] : a->text;
+
+			w->doubt |= !c->compensation &&
+				    bytes_equal(kind, BYTES("refused"));
+		}
+	}
+	w->n_under_way = 0;
+}
+
 static void run(struct world *w, size_t crash_at)
 {
 	const struct saga_def *def = w->defs[w->n_defs - 1];
@@ -299,7 +320,7 @@ static void run(struct world *w, size_t crash_at)
 	saga_turn_fini(&turn);
 	for (;;) {
 		if (w->steps == crash_at) {
-			w->n_under_way = 0;
+			swallow(w);
 			step(w, &resume);
 		} else if (w->n_under_way > 0) {
 			answer(w);
@@ -340,7 +361,8 @@ static void same_set(struct world *w)
 	const struct val *list = member(w->c, "calls");
 	bool used[CALLS_MAX] = { false };
 
-	assert_int_equal(list->n, w->n_seen);
+	if (!w->doubt)
+		assert_int_equal(list->n, w->n_seen);
 	for (size_t i = 0; i < w->n_seen; i++) {
 		size_t k = 0;
 
@@ -353,9 +375,10 @@ static void same_set(struct world *w)
 			    bytes_equal(v->text, bytes_of(w->seen[i].text)))
 				break;
 		}
-		if (k == list->n)
+		if (k < list->n)
+			used[k] = true;
+		else if (!w->doubt || strncmp(w->seen[i].text, "undo ", 5) != 0)
 			fail_msg("%s: %s was called", w->file, w->seen[i].text);
-		used[k] = true;
 	}
 }
 
@@ -370,7 +393,8 @@ static void same_end(struct world *w, bool in_time)
 	struct buf b;
 
 	if (!bytes_equal(member(w->c, "status")->text,
-			 bytes_of(statuses[w->status])))
+			 bytes_of(statuses[w->status])) &&
+	    !(w->doubt && w->status == SAGA_COMPENSATED))
 		fail_msg("%s: the end is %s", w->file, statuses[w->status]);
 	saga_turn_init(&turn, &mem_heap);
 	assert_int_equal(saga_step(w->defs[w->n_defs - 1], &w->limits, w->state,

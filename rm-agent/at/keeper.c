@@ -8,10 +8,11 @@
  * row that is not known to be committed is never deleted.
  */
 
-#define FLUSH_MS      50
-#define PURGE_MS      (10 * 60 * 1000)
-#define LEFT_OVER_S   60 /* a younger row may belong to a running phase two */
-#define LEFT_OVER_MAX 500
+#define FLUSH_MS       50
+#define PURGE_MS       (10 * 60 * 1000)
+#define PURGE_AGAIN_MS (30 * 1000) /* one that failed */
+#define LEFT_OVER_S    60 /* a younger row may belong to a running phase two */
+#define LEFT_OVER_MAX  500
 
 int keeper_add(struct at_resource *r, const char *xid, uint64_t branch)
 {
@@ -32,6 +33,16 @@ int keeper_add(struct at_resource *r, const char *xid, uint64_t branch)
 }
 
 /* ---- deleting ---- */
+
+static bool stopping(struct at_resource *r)
+{
+	bool yes;
+
+	pthread_mutex_lock(&r->lock);
+	yes = r->stopping;
+	pthread_mutex_unlock(&r->lock);
+	return yes;
+}
 
 static struct value number(struct arena *arena, uint64_t n)
 {
@@ -133,39 +144,79 @@ static int purge_defence(struct at_resource *r, struct db *db,
 	return rc;
 }
 
-static bool is_committed(const struct at_resource *r, const char *xid)
+/* E_NOTFOUND: the coordinator knows nothing of it any more. */
+static int ask_committed(const struct at_resource *r, const char *xid,
+			 bool *committed)
 {
 	int status = 0;
+	int rc = r->link.status(r->link.ctx, xid, &status);
 
-	if (r->link.status(r->link.ctx, xid, &status) != OK)
-		return false;
-	return status == GTX_COMMITTED || status == GTX_COMMITTING ||
-	       status == GTX_ASYNC_COMMITTING || status == GTX_COMMIT_RETRYING;
+	*committed = rc == OK &&
+		     (status == GTX_COMMITTED || status == GTX_COMMITTING ||
+		      status == GTX_ASYNC_COMMITTING ||
+		      status == GTX_COMMIT_RETRYING);
+	return rc == E_NOTFOUND ? OK : rc;
 }
 
-static int purge_left_over(struct at_resource *r, struct db *db,
-			   struct arena *arena)
+/* The branch of a listed row; false: not one that we have written. */
+static bool read_branch(const struct db_result *result, size_t row,
+			struct committed *out)
+{
+	struct bytes xid = db_value(result, row, 0).data;
+	struct bytes branch = db_value(result, row, 1).data;
+
+	*out = (struct committed){ .branch = 0 };
+	if (xid.len > XID_LEN_MAX)
+		return false;
+	memcpy(out->xid, xid.data, xid.len);
+	for (size_t k = 0; k < branch.len; k++) {
+		if (branch.data[k] < '0' || branch.data[k] > '9')
+			return false;
+		out->branch = out->branch * 10 + branch.data[k] - '0';
+	}
+	return true;
+}
+
+/* Rows in front that must stay are skipped, so that many unfinished
+ * transactions do not hide a finished one behind them. A coordinator that
+ * does not answer is asked once, not for every row. */
+static int purge_some(struct at_resource *r, struct db *db, struct arena *arena,
+		      size_t *skip, bool *more)
 {
 	struct value v[2] = { number(arena, LEFT_OVER_S),
-			      number(arena, LEFT_OVER_MAX) };
+			      number(arena, *skip + LEFT_OVER_MAX) };
 	struct db_stmt stmt = { .sql = bytes_of(r->sql.text[UNDO_LOG_LIST_OLD]),
 				.params = v,
 				.n_params = 2 };
 	struct db_result result;
 	int rc = db_exec(db, &stmt, arena, &result);
 
-	for (size_t i = 0; rc == OK && i < result.n_rows; i++) {
-		struct bytes xid = db_value(&result, i, 0).data;
-		struct bytes branch = db_value(&result, i, 1).data;
-		struct committed c = { .branch = 0 };
+	if (rc != OK)
+		return rc;
+	*more = result.n_rows == *skip + LEFT_OVER_MAX;
+	for (size_t i = *skip; rc == OK && i < result.n_rows; i++) {
+		struct committed c;
+		bool gone = false;
 
-		if (xid.len > XID_LEN_MAX)
-			continue;
-		memcpy(c.xid, xid.data, xid.len);
-		for (size_t k = 0; k < branch.len; k++)
-			c.branch = c.branch * 10 + branch.data[k] - '0';
-		if (is_committed(r, c.xid))
+		if (read_branch(&result, i, &c))
+			rc = ask_committed(r, c.xid, &gone);
+		if (rc == OK && gone)
 			rc = delete_rows(r, db, &c, 1);
+		*skip += rc == OK && !gone;
+	}
+	return rc;
+}
+
+static int purge_left_over(struct at_resource *r, struct db *db,
+			   struct arena *arena)
+{
+	size_t skip = 0;
+	bool more = true;
+	int rc = OK;
+
+	while (rc == OK && more && !stopping(r)) {
+		arena_reset(arena);
+		rc = purge_some(r, db, arena, &skip, &more);
 	}
 	return rc;
 }
@@ -207,16 +258,6 @@ static void nap(struct at_resource *r, uint64_t ms)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static bool stopping(struct at_resource *r)
-{
-	bool yes;
-
-	pthread_mutex_lock(&r->lock);
-	yes = r->stopping;
-	pthread_mutex_unlock(&r->lock);
-	return yes;
-}
-
 static void *keep(void *arg)
 {
 	struct at_resource *r = arg;
@@ -227,7 +268,8 @@ static void *keep(void *arg)
 
 		if (rc == OK && since_purge_ms >= PURGE_MS) {
 			rc = keeper_purge(r);
-			since_purge_ms = 0;
+			since_purge_ms =
+				rc == OK ? 0 : PURGE_MS - PURGE_AGAIN_MS;
 		}
 		if (rc == OK)
 			pause_ms = FLUSH_MS;

@@ -2,6 +2,8 @@
 #include "tests/live/servers.h"
 
 #include "base/hash.h"
+#include "rm-agent/at/engine.h"
+#include "rm-agent/at/resource_impl.h"
 #include "rm-agent/db/my.h"
 
 #include <treaty/mysql.h>
@@ -243,6 +245,132 @@ static void test_a_killed_agent_is_undone_by_its_successor(void **state)
 	must(treaty_close(t), "close");
 }
 
+/* ---- an agent that dies between the decision and the deletion ---- */
+
+static const char *const dsns[] = { servers.postgresql, servers.mariadb,
+				    lite_dsn };
+
+/* One transaction is committed, another never decided. */
+static void commit_and_hang(int from_parent, int to_parent)
+{
+	char xid[TREATY_XID_MAX + 1] = "";
+	struct treaty_tx *open, *done;
+	struct app a;
+
+	if (read(from_parent, xid, sizeof xid - 1) <= 0)
+		_exit(1);
+	app_connect(&a, open_handle("at-victim"));
+	must(treaty_join(a.t, xid, &open), "join");
+	for (int i = 0; i < 3; i++)
+		exec(a.at[i], "UPDATE acc SET n = n * 2 WHERE id = 2");
+	(void)treaty_unbind(a.t);
+	must(treaty_begin(a.t, "done", 300000, &done), "begin");
+	for (int i = 0; i < 3; i++) {
+		exec(a.at[i], "UPDATE acc SET n = n + 1 WHERE id = 1");
+		/* Nobody deletes what the coordinator has heard of. */
+		pthread_mutex_lock(&a.at[i]->resource->flushing);
+	}
+	must(treaty_commit(done), "commit");
+	if (write(to_parent, "x", 1) != 1)
+		_exit(1);
+	pause();
+	_exit(0);
+}
+
+/* Past Treaty: an application that wraps starts the keeper. */
+static int64_t look(const char *dsn, const char *sql)
+{
+	struct db_stmt stmt = { .sql = bytes_of(sql) };
+	struct db_error error = { 0 };
+	struct db_result r;
+	struct arena arena;
+	struct db *db;
+	int64_t n = 0;
+
+	arena_init(&arena, &mem_heap, 0);
+	if (db_open(&db, &mem_heap, dsn, &error) != OK)
+		fail_msg("%s: %s", dsn, error.message);
+	if (db_exec(db, &stmt, &arena, &r) != OK)
+		fail_msg("%s: %s", sql, db_error(db)->message);
+	if (r.n_rows)
+		n = strtoll((const char *)db_value(&r, 0, 0).data.data, NULL,
+			    10);
+	db_free(db);
+	arena_fini(&arena);
+	return n;
+}
+
+#define UNDO_ROWS "SELECT COUNT(*) FROM undo_log WHERE log_status = 0"
+
+static void make_old(void)
+{
+	static const char *const sql[] = {
+		"UPDATE undo_log SET log_created = log_created - "
+		"interval '1 hour'",
+		"UPDATE undo_log SET log_created = log_created - "
+		"INTERVAL 1 HOUR",
+		"UPDATE undo_log SET log_created = "
+		"strftime('%Y-%m-%d %H:%M:%f', log_created, '-1 hour')",
+	};
+
+	for (int i = 0; i < 3; i++)
+		(void)look(dsns[i], sql[i]);
+}
+
+static void purged_by_successor(struct treaty_tx *open)
+{
+	struct treaty *t = open_handle("at-victim");
+	struct app a;
+
+	for (int i = 0; i < 3; i++) {
+		must(treaty_at_serve(t, dsns[i], NULL), "serve");
+		for (int try = 0; try < 200 && look(dsns[i], UNDO_ROWS) > 1;
+		     try++)
+			usleep(50000);
+		assert_int_equal(look(dsns[i], UNDO_ROWS), 1);
+	}
+	/* What is left is what the open one needs. */
+	must(treaty_rollback(open, "the agent is dead"), "rollback");
+	must(treaty_release(open), "release");
+	app_connect(&a, t);
+	assert_int_equal(left_over(&a), 0);
+	assert_int_equal(total(&a), 603);
+	app_leave(&a);
+	must(treaty_close(t), "close");
+}
+
+static void test_undo_rows_of_a_killed_agent_are_purged(void **state)
+{
+	int down[2], up[2], status;
+	struct treaty_tx *open;
+	struct treaty *tm;
+	pid_t pid;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(down) | pipe(up), 0);
+	pid = fork();
+	if (pid == 0)
+		commit_and_hang(down[0], up[1]);
+	prepare_tables();
+	for (int i = 0; i < 3; i++)
+		(void)look(dsns[i], "DELETE FROM undo_log");
+	tm = open_handle("at-tm");
+	must(treaty_begin(tm, "open", 300000, &open), "begin");
+	assert_true(write(down[1], treaty_xid(open), strlen(treaty_xid(open))) >
+		    0);
+	assert_int_equal(read(up[0], &c, 1), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(look(dsns[i], UNDO_ROWS), 2);
+	make_old();
+	treatyd_kill(&daemon_);
+	assert_true(treatyd_start(&daemon_, NULL));
+	purged_by_successor(open);
+	must(treaty_close(tm), "close");
+}
+
 /* ---- many at once ---- */
 
 struct mover {
@@ -355,6 +483,7 @@ int main(void)
 			test_three_databases_commit_and_roll_back_as_one),
 		cmocka_unit_test(
 			test_a_killed_agent_is_undone_by_its_successor),
+		cmocka_unit_test(test_undo_rows_of_a_killed_agent_are_purged),
 		cmocka_unit_test(test_money_is_conserved_when_many_move_it),
 	};
 

@@ -148,7 +148,7 @@ struct bytes read_name(struct reading *r, const struct path *at,
 		       const struct val *v, const char *key, bool must);
 bool read_flag(struct reading *r, const struct path *at, const struct val *v,
 	       const char *key, bool missing);
-/* A number times `by`, rounded down, at most 2^40. */
+/* A number times `by`, rounded down, less than 2^32. */
 uint64_t read_number(struct reading *r, const struct path *at,
 		     const struct val *v, const char *key, uint32_t by,
 		     uint64_t missing);

@@ -125,7 +125,7 @@ uint64_t read_number(struct reading *r, const struct path *at,
 	if (!n)
 		return missing;
 	if (number_parse(n->text, &number) != OK ||
-	    number_scale(number, by, &out) != OK || out > 1ull << 40) {
+	    number_scale(number, by, &out) != OK || out > UINT32_MAX) {
 		reading_fail(r, &here, "this number is out of range");
 		return missing;
 	}

@@ -138,7 +138,7 @@ static void read_retries(struct reading *r, const struct path *at,
 		p->ceiling_ms = read_number(
 			r, &here, item, "MaxIntervalSeconds", 1000, 3600000);
 		p->attempts = (uint32_t)read_number(r, &here, item,
-						    "MaxAttempts", 1, 0);
+						    "MaxAttempts", 1, 5);
 		if (p->rate_permille < 1000)
 			reading_fail(r, &here, "BackoffRate is at least 1");
 	}

@@ -22,6 +22,19 @@
  *    must live longer than it. A state only fits the definition (and versions
  *    of sub-machines) that it was made with.
  *
+ * Data
+ * ----
+ *  - Each machine has data of its own, a JSON object: what it was started with
+ *    and what Output put there; in a graph the result of each step under its
+ *    name. Expressions (expr.h) see it as their root.
+ *  - The elements of a loop also see ElementVariableName and ElementIndexName,
+ *    and so do their compensations; CompletionCondition sees nrOfInstances,
+ *    nrOfActiveInstances and nrOfCompletedInstances. What Output takes from the
+ *    elements becomes a list in their order, null for those that did not run.
+ *  - A sub-machine is started with the first object of its Input, and its data
+ *    is the output of its state. Behind a Catch there is [exception] with name
+ *    and message. A graph's step without "input" gets all data.
+ *
  * Answers
  * -------
  *  - DONE with an output, REFUSED (definitely not done), IN_PROGRESS (ask

@@ -117,6 +117,8 @@ static void test_states(void **state)
 		     "$.States.A.Retry[0].MaxAttempts: this must be an int");
 	machine_says("'A':{" SERVICE ",'Retry':[{'IntervalSeconds':-1}]}",
 		     "$.States.A.Retry[0].IntervalSeconds: this number is out");
+	machine_says("'A':{" SERVICE ",'Retry':[{'MaxAttempts':4294967296}]}",
+		     "$.States.A.Retry[0].MaxAttempts: this number is out");
 	machine_says("'A':{" SERVICE ",'Retry':[{'BackoffRate':0.5}]}",
 		     "$.States.A.Retry[0]: BackoffRate");
 	machine_says("'A':{" SERVICE ",'Catch':[{'Next':'A'}]}",

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -202,7 +203,9 @@ class Stack:
                 if self.db == "servers" else "three SQLite files")
 
     def wait_for_enter(self):
-        print("\nStill running; press Enter to stop everything.")
+        print("\nStill running; " + ("press Enter" if sys.stdin.isatty()
+                                     else "interrupt or end this process")
+              + " to stop everything.")
         for name in ("http", "order", "user", "goods"):
             label = "treatyd" if name == "http" else name
             print(f"  {label:<8} {self.url[name]}")
@@ -216,7 +219,11 @@ class Stack:
               f"  {os.path.join(self.build, 'tc/cli/treaty')} "
               f"--server {self.url['http']} tx list", flush=True)
         try:
-            sys.stdin.readline()
+            if sys.stdin.isatty():
+                sys.stdin.readline()
+            else:
+                while True:
+                    signal.pause()
         except KeyboardInterrupt:
             pass
 

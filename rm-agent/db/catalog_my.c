@@ -1,12 +1,9 @@
-#include "rm-agent/db/catalog_build.h"
+#include "rm-agent/db/catalog_my.h"
 
 #include <strings.h>
 
-/*
- * MySQL and MariaDB. information_schema shows triggers and foreign keys only
- * to users with some right on the tables they are of; docs/operations names
- * the rights an agent needs.
- */
+/* MySQL and MariaDB: tables, columns and keys; docs/operations names the rights
+ * that an agent needs. */
 
 #define SCHEMA "COALESCE(NULLIF(?, ''), DATABASE())"
 
@@ -23,52 +20,30 @@ static const char about_columns[] =
 	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
 
 static const char about_keys[] =
-	"SELECT INDEX_NAME, COLUMN_NAME, NULLABLE, SUB_PART"
+	"SELECT INDEX_NAME, COLUMN_NAME, NULLABLE, SUB_PART, NON_UNIQUE"
 	" FROM information_schema.STATISTICS"
-	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0"
+	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
 	" ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
 
-static const char about_triggers[] =
-	"SELECT TRIGGER_NAME, EVENT_MANIPULATION"
-	" FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = ?"
-	" AND EVENT_OBJECT_TABLE = ? ORDER BY TRIGGER_NAME";
-
-static const char about_foreign_keys[] =
-	"SELECT r.CONSTRAINT_NAME, r.TABLE_NAME, r.DELETE_RULE, r.UPDATE_RULE,"
-	" k.REFERENCED_COLUMN_NAME"
-	" FROM information_schema.REFERENTIAL_CONSTRAINTS r"
-	" JOIN information_schema.KEY_COLUMN_USAGE k"
-	" ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA"
-	" AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME"
-	" AND k.TABLE_NAME = r.TABLE_NAME"
-	" WHERE r.UNIQUE_CONSTRAINT_SCHEMA = ? AND r.REFERENCED_TABLE_NAME = ?"
-	" ORDER BY r.CONSTRAINT_NAME, k.ORDINAL_POSITION";
-
-/* Sums of checksums, because GROUP_CONCAT cuts off without an error. Foreign
- * keys of tables in other databases are left out: finding those opens every
- * table of the server (16 ms where the rest takes 2). */
+/* Sums of checksums, because GROUP_CONCAT cuts off without an error. */
 static const char probe_text[] =
 	"SELECT CONCAT_WS('/', (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
 	"CONCAT_WS('|', ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE,"
 	" IS_NULLABLE, EXTRA, COLLATION_NAME, COLUMN_KEY))))"
-	" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %1$s"
-	" AND TABLE_NAME = %2$s), (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
+	" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %1"
+	" AND TABLE_NAME = %2), (SELECT CONCAT(COUNT(*), '.', SUM(CRC32("
 	"CONCAT_WS('|', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART))))"
-	" FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %1$s"
-	" AND TABLE_NAME = %2$s AND NON_UNIQUE = 0),"
+	" FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %1"
+	" AND TABLE_NAME = %2 AND NON_UNIQUE = 0),"
 	" (SELECT CONCAT(COUNT(*), '.', SUM(CRC32(CONCAT_WS('|', TRIGGER_NAME,"
 	" EVENT_MANIPULATION, ACTION_STATEMENT))))"
-	" FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %1$s"
-	" AND EVENT_OBJECT_TABLE = %2$s), (SELECT CONCAT(COUNT(*), '.',"
-	" SUM(CRC32(CONCAT_WS('|', CONSTRAINT_NAME, DELETE_RULE,"
-	" UPDATE_RULE)))) FROM information_schema.REFERENTIAL_CONSTRAINTS"
-	" WHERE CONSTRAINT_SCHEMA = %1$s"
-	" AND REFERENCED_TABLE_NAME = %2$s), (SELECT ENGINE"
-	" FROM information_schema.TABLES WHERE TABLE_SCHEMA = %1$s"
-	" AND TABLE_NAME = %2$s))";
+	" FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %1"
+	" AND EVENT_OBJECT_TABLE = %2), (SELECT ENGINE"
+	" FROM information_schema.TABLES WHERE TABLE_SCHEMA = %1"
+	" AND TABLE_NAME = %2), ";
 
 /* X'…': independent of sql_mode and of the session's character set. */
-static const char *literal(struct build *b, struct bytes text)
+const char *my_literal(struct build *b, struct bytes text)
 {
 	struct buf out;
 
@@ -80,22 +55,30 @@ static const char *literal(struct build *b, struct bytes text)
 	return buf_text(&out);
 }
 
-static int make_probe(struct build *b, struct bytes asked_schema)
+void my_put_sql(struct buf *out, const char *sql, const char *schema,
+		const char *name)
+{
+	for (const char *p = sql; *p; p++) {
+		if (p[0] == '%' && (p[1] == '1' || p[1] == '2'))
+			buf_put_text(out, *++p == '1' ? schema : name);
+		else
+			buf_put_char(out, *p);
+	}
+}
+
+static int make_probe(struct build *b, struct bytes asked_schema,
+		      enum my_sight sight)
 {
 	struct buf sql;
-	const char *schema = asked_schema.len > 0 ? literal(b, b->table->schema)
-						  : "DATABASE()";
-	const char *name = literal(b, b->table->name);
+	const char *schema = asked_schema.len > 0
+				     ? my_literal(b, b->table->schema)
+				     : "DATABASE()";
+	const char *name = my_literal(b, b->table->name);
 
 	buf_init(&sql, &b->arena->as_mem);
-	for (const char *p = probe_text; *p; p++) {
-		if (p[0] == '%' && (p[1] == '1' || p[1] == '2')) {
-			buf_put_text(&sql, p[1] == '1' ? schema : name);
-			p += 3;
-		} else {
-			buf_put_char(&sql, *p);
-		}
-	}
+	my_put_sql(&sql, probe_text, schema, name);
+	my_put_sql(&sql, my_foreign_probe(b, sight), schema, name);
+	buf_put_char(&sql, ')');
 	b->out->probe_sql = buf_bytes(&sql);
 	return buf_error(&sql);
 }
@@ -122,37 +105,64 @@ static void judge_table(struct build *b, const struct db_result *r)
 		build_refuse(b, ON_ALL, "it belongs to the database itself");
 }
 
-/* information_schema does not list temporary tables, but they hide others. */
-static int judge_temporary(struct build *b, const char *why)
+static void put_name(struct buf *sql, const struct build *b)
 {
-	struct buf sql;
-	struct db_result r;
+	struct bytes parts[2] = { b->table->schema, b->table->name };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (parts[i].len == 0) /* the current database */
+			continue;
+		buf_put_text(sql, i && parts[0].len ? ".`" : "`");
+		for (size_t j = 0; j < parts[i].len; j++) {
+			if (parts[i].data[j] == '`')
+				buf_put_char(sql, '`');
+			buf_put_u8(sql, parts[i].data[j]);
+		}
+		buf_put_char(sql, '`');
+	}
+}
+
+static int ask_by_name(struct build *b, const char *head, const char *tail,
+		       struct db_result *out)
+{
 	struct db_stmt stmt = { 0 };
-	int rc;
+	struct buf sql;
 
 	buf_init(&sql, &b->arena->as_mem);
-	buf_put_text(&sql, "SHOW CREATE TABLE ");
-	for (int i = 0; i < 2; i++) {
-		struct bytes part = i ? b->table->name : b->table->schema;
-
-		if (part.len == 0) /* the current database */
-			continue;
-		buf_put_text(&sql, i && b->table->schema.len ? ".`" : "`");
-		for (size_t j = 0; j < part.len; j++) {
-			if (part.data[j] == '`')
-				buf_put_char(&sql, '`');
-			buf_put_u8(&sql, part.data[j]);
-		}
-		buf_put_char(&sql, '`');
-	}
+	buf_put_text(&sql, head);
+	put_name(&sql, b);
+	buf_put_text(&sql, tail);
 	if (buf_error(&sql) != OK)
 		return E_NOMEM;
 	stmt.sql = buf_bytes(&sql);
-	rc = db_exec(b->db, &stmt, b->arena, &r);
+	return db_exec(b->db, &stmt, b->arena, out);
+}
+
+/* information_schema does not list temporary tables, but they hide others. */
+static int judge_temporary(struct build *b, const char *why)
+{
+	struct db_result r;
+	int rc = ask_by_name(b, "SHOW CREATE TABLE ", "", &r);
+
 	if (rc == OK && r.n_rows == 1 && r.n_columns >= 2 &&
 	    value_starts(db_value(&r, 0, 1), "CREATE TEMPORARY"))
 		build_refuse(b, ON_ALL, "%s", why);
 	return rc;
+}
+
+/* information_schema leaves columns out that the user has no right on; an
+ * image without them could not bring a row back. */
+static int judge_rights(struct build *b)
+{
+	struct db_result r;
+	int rc = ask_by_name(b, "SELECT * FROM ", " LIMIT 0", &r);
+
+	if (rc != E_DENIED)
+		return rc;
+	build_refuse(b, ON_ALL,
+		     "this user may not read all of its columns; GRANT SELECT "
+		     "on the whole table");
+	return OK;
 }
 
 /* ---- columns ---- */
@@ -329,83 +339,37 @@ static void read_key(struct build *b, const struct db_result *columns,
 	b->table->n_key = n;
 }
 
-static int choose_key(struct build *b, const struct db_result *columns,
-		      const struct bytes names[2])
+/* The first index that identifies rows, without NULL and expressions (which
+ * have NULL for the column). */
+static void choose_key(struct build *b, const struct db_result *columns,
+		       const struct db_result *r)
 {
-	struct db_result r;
-	int rc = build_query(b, about_keys, names, 2, &r);
+	for (size_t i = 0, n; i < r->n_rows; i += n) {
+		bool usable = value_is(db_value(r, i, 4), "0");
 
-	for (size_t i = 0, n; rc == OK && i < r.n_rows; i += n) {
-		bool usable = true;
-
-		for (n = 0; i + n < r.n_rows &&
-			    bytes_equal(db_value(&r, i + n, 0).data,
-					db_value(&r, i, 0).data);
+		for (n = 0; i + n < r->n_rows &&
+			    bytes_equal(db_value(r, i + n, 0).data,
+					db_value(r, i, 0).data);
 		     n++)
-			/* NULL for the column: an expression */
 			usable = usable &&
-				 db_value(&r, i + n, 1).type != VALUE_NULL &&
-				 !value_is(db_value(&r, i + n, 2), "YES") &&
-				 db_value(&r, i + n, 3).type == VALUE_NULL;
+				 db_value(r, i + n, 1).type != VALUE_NULL &&
+				 !value_is(db_value(r, i + n, 2), "YES") &&
+				 db_value(r, i + n, 3).type == VALUE_NULL;
 		if (usable) {
-			read_key(b, columns, &r, i, n);
-			return OK;
+			read_key(b, columns, r, i, n);
+			return;
 		}
 	}
-	return rc;
 }
 
-/* ---- what images cannot see ---- */
-
-static int judge_triggers(struct build *b, const struct bytes names[2])
+/* Foreign keys can refer to whatever has an index. */
+static bool has_more_indexed(const struct build *b, const struct db_result *r)
 {
-	struct db_result r;
-	int rc = build_query(b, about_triggers, names, 2, &r);
-
-	for (size_t i = 0; rc == OK && i < r.n_rows; i++) {
-		struct value event = db_value(&r, i, 1);
-
-		build_hidden(b,
-			     value_is(event, "INSERT")   ? ON_INSERT
-			     : value_is(event, "UPDATE") ? ON_UPDATE
-							 : ON_DELETE,
-			     "trigger %.*s may change other rows",
-			     TEXT(db_value(&r, i, 0)));
-	}
-	return rc;
-}
-
-static bool changes(struct value rule)
-{
-	return value_is(rule, "CASCADE") || value_starts(rule, "SET ");
-}
-
-/* One row a column. An update of key columns is refused anyway. */
-static int judge_foreign_keys(struct build *b, const struct bytes names[2])
-{
-	struct db_result r;
-	int rc = build_query(b, about_foreign_keys, names, 2, &r);
-
-	for (size_t i = 0; rc == OK && i < r.n_rows; i++) {
-		size_t at = build_find(b, db_value(&r, i, 4).data);
-		bool first =
-			i == 0 || !bytes_equal(db_value(&r, i, 0).data,
-					       db_value(&r, i - 1, 0).data);
-
-		if (first && changes(db_value(&r, i, 2)))
-			build_hidden(b, ON_DELETE,
-				     "foreign key %.*s of table %.*s changes "
-				     "rows there when one is deleted here",
-				     TEXT(db_value(&r, i, 0)),
-				     TEXT(db_value(&r, i, 1)));
-		if (changes(db_value(&r, i, 3)) && !table_is_key(b->table, at))
-			build_hidden(b, ON_UPDATE,
-				     "foreign key %.*s of table %.*s changes "
-				     "rows there when one is updated here",
-				     TEXT(db_value(&r, i, 0)),
-				     TEXT(db_value(&r, i, 1)));
-	}
-	return rc;
+	for (size_t i = 0; i < r->n_rows; i++)
+		if (!table_is_key(b->table,
+				  build_find(b, db_value(r, i, 1).data)))
+			return true;
+	return false;
 }
 
 /* A temporary table, or none at all. */
@@ -422,13 +386,37 @@ static int load_unlisted(struct build *b, struct bytes schema,
 		return rc;
 	if (rc != OK || b->out->verdict == CATALOG_OK)
 		return E_NOTFOUND;
-	return make_probe(b, schema);
+	return make_probe(b, schema, MY_BLIND);
+}
+
+static int load_columns(struct build *b, const struct bytes names[2],
+			enum my_sight sight)
+{
+	struct db_result columns = { 0 }, keys = { 0 };
+	int rc = build_query(b, about_columns, names, 2, &columns);
+
+	if (rc == OK)
+		rc = build_columns(b, columns.n_rows);
+	for (size_t i = 0; rc == OK && i < columns.n_rows; i++)
+		read_column(b, &columns, i);
+	if (rc != OK || b->out->verdict == CATALOG_REFUSED)
+		return rc;
+	rc = build_query(b, about_keys, names, 2, &keys);
+	if (rc == OK)
+		choose_key(b, &columns, &keys);
+	if (rc == OK)
+		rc = my_judge_triggers(b);
+	if (rc == OK)
+		rc = my_judge_foreign_keys(b, sight,
+					   has_more_indexed(b, &keys));
+	return rc;
 }
 
 int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
 {
 	struct bytes names[2] = { schema, name };
-	struct db_result r = { 0 }, columns = { 0 };
+	enum my_sight sight = MY_BLIND;
+	struct db_result r = { 0 };
 	int rc = build_query(b, about_table, names, 2, &r);
 
 	if (rc == OK && r.n_rows == 0)
@@ -438,19 +426,13 @@ int catalog_load_my(struct build *b, struct bytes schema, struct bytes name)
 	names[0] = b->table->schema = db_value(&r, 0, 0).data;
 	names[1] = b->table->name = db_value(&r, 0, 1).data;
 	judge_table(b, &r);
-	rc = make_probe(b, schema);
+	rc = my_look(b, db_value(&r, 0, 3), &sight);
+	if (rc == OK)
+		rc = make_probe(b, schema, sight);
+	if (rc == OK && b->out->verdict == CATALOG_OK)
+		rc = judge_rights(b);
 	if (rc == OK && b->out->verdict == CATALOG_OK)
 		rc = judge_temporary(b, "a temporary table of this name hides "
 					"it");
-	if (rc == OK)
-		rc = build_query(b, about_columns, names, 2, &columns);
-	if (rc == OK)
-		rc = build_columns(b, columns.n_rows);
-	for (size_t i = 0; rc == OK && i < columns.n_rows; i++)
-		read_column(b, &columns, i);
-	if (rc == OK)
-		rc = choose_key(b, &columns, names);
-	if (rc == OK)
-		rc = judge_triggers(b, names);
-	return rc == OK ? judge_foreign_keys(b, names) : rc;
+	return rc == OK ? load_columns(b, names, sight) : rc;
 }

@@ -156,6 +156,7 @@ static void open_as_plain(struct at_world *w)
 	      "WITH MAX_USER_CONNECTIONS 50");
 	admin("GRANT CREATE, DROP, SELECT, INSERT, UPDATE, DELETE ON test.* "
 	      "TO plain@'%'");
+	admin("GRANT PROCESS ON *.* TO plain@'%'");
 	snprintf(dsn, sizeof dsn, "mysql://plain:plain%s", at);
 	world_open(w, dsn, &quick);
 	fill(w);

@@ -3,7 +3,8 @@
 /*
  * Reads that lock (SELECT … FOR UPDATE), and outside a global transaction
  * writes that respect its locks: lock the rows, ask the coordinator whether
- * they are free, then run the statement.
+ * they are free, then run the statement. The keys of an INSERT are known when
+ * it has run: ask then, and roll it back if one is held.
  */
 
 static bool skips(const struct sql_statement *st)
@@ -14,30 +15,76 @@ static bool skips(const struct sql_statement *st)
 	return false;
 }
 
+static int ask(struct work *w, const struct lock_keys *k,
+	       struct agent_conflict *c)
+{
+	struct treaty_at *at = w->at;
+	int rc, keep;
+
+	if (k->n == 0)
+		return OK;
+	rc = at->link.lock_check(at->link.ctx, w->tx,
+				 bytes_of(at_resource_id(at->resource)),
+				 k->keys, k->n, 0, c);
+	if (rc == OK)
+		return OK;
+	keep = local_keep_keys(at, k);
+	return keep == OK ? at_fail_conflict(at, rc, c) : keep;
+}
+
 /* One look at the rows: locks them in the database. */
 static int look(struct work *w, struct agent_conflict *c)
 {
-	struct treaty_at *at = w->at;
-	struct bytes resource = bytes_of(at_resource_id(at->resource));
 	struct lock_keys k = { 0 };
 	int rc;
 
 	c->holder[0] = '\0';
-	rc = lock_keys_init(&k, w->arena, resource);
+	rc = lock_keys_init(&k, w->arena,
+			    bytes_of(at_resource_id(w->at->resource)));
 	if (rc != OK)
-		return at_fail(at, rc, "out of memory for lock keys");
+		return at_fail(w->at, rc, "out of memory for lock keys");
 	rc = read_locked(w, &k);
-	if (rc == OK && k.n > 0) {
-		rc = at->link.lock_check(at->link.ctx, w->tx, resource, k.keys,
-					 k.n, 0, c);
-		if (rc != OK) {
-			int keep = local_keep_keys(at, &k);
-
-			rc = keep == OK ? at_fail_conflict(at, rc, c) : keep;
-		}
-	}
+	if (rc == OK)
+		rc = ask(w, &k, c);
 	lock_keys_fini(&k);
 	return rc;
+}
+
+/* The rows that an INSERT has made, and those that were in its way. */
+static int look_back(struct work *w, struct agent_conflict *c)
+{
+	struct lock_keys k = { 0 };
+	int rc = lock_keys_init(&k, w->arena,
+				bytes_of(at_resource_id(w->at->resource)));
+
+	c->holder[0] = '\0';
+	if (rc == OK)
+		rc = lock_keys_add(&k, &w->before);
+	if (rc == OK)
+		rc = lock_keys_add(&k, &w->after);
+	if (rc != OK)
+		rc = at_fail(w->at, rc, "no lock keys of the rows: %s",
+			     err_name(rc));
+	else
+		rc = ask(w, &k, c);
+	lock_keys_fini(&k);
+	return rc;
+}
+
+static bool inserts(const struct work *w)
+{
+	return w->st->kind == SQL_INSERT || w->st->kind == SQL_REPLACE;
+}
+
+/* The undo record is only there because write_insert() fills one. */
+static int insert_and_look(struct work *w, struct agent_conflict *c)
+{
+	int rc = record_init(&w->at->local.record, w->arena, BYTES("none"), 1);
+
+	if (rc != OK)
+		return at_fail(w->at, rc, "out of memory for an image");
+	rc = write_insert(w);
+	return rc == OK ? look_back(w, c) : rc;
 }
 
 static int run_it(struct work *w)
@@ -117,11 +164,14 @@ static int step_out(struct work *w)
 	struct treaty_at *at = w->at;
 	int rc;
 
-	if (w->run->unfinished)
+	if (at->local.open && w->st->kind != SQL_SELECT_LOCK)
+		at->local.wrote = true;
+	if (w->run->unfinished) {
+		/* Goes on in at_finish_own(). */
+		at->local.unfinished = !at->local.open;
 		return OK;
+	}
 	if (at->local.open) {
-		if (w->st->kind != SQL_SELECT_LOCK)
-			at->local.wrote = true;
 		rc = db_release(at->db, "treaty_read");
 	} else {
 		rc = db_commit(at->db);
@@ -138,9 +188,25 @@ static int look_and_run(struct work *w, struct agent_conflict *c)
 {
 	int rc = work_target(w);
 
+	/* What AT never protects, no global transaction can hold a row of. */
+	if (rc == E_UNSUPPORTED && inserts(w)) {
+		at_error_clear(w->at);
+		return run_it(w);
+	}
+	if (rc == OK && inserts(w))
+		return insert_and_look(w, c);
 	if (rc == OK)
 		rc = look(w, c);
 	return rc == OK ? run_it(w) : rc;
+}
+
+/* Ready for another try. */
+static void drop_result(struct work *w)
+{
+	if (w->ran)
+		w->run->drop(w->run);
+	w->ran = false;
+	w->run->unfinished = false;
 }
 
 int at_protect_read(struct work *w)
@@ -167,10 +233,13 @@ int at_protect_read(struct work *w)
 		back = step_back(at);
 		if (w->run->native)
 			return rc;
+		drop_result(w);
 		if (back != OK)
 			return back;
-		if (rc == E_AGAIN)
+		if (rc == E_AGAIN && at_now_ms() < until_ms)
 			continue;
+		if (rc == E_AGAIN)
+			at->error.shown.code = rc = E_CONFLICT;
 		if (!c.holder[0])
 			return rc;
 		back = wait_outside(w, until_ms);

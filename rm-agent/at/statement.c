@@ -342,7 +342,8 @@ static int protect(struct treaty_at *at, struct at_run *run,
 		return at_protect_read(&w);
 	if (!tx) {
 		/* Only there because locks are to be respected. */
-		if (st->kind == SQL_UPDATE || st->kind == SQL_DELETE)
+		if (st->kind == SQL_UPDATE || st->kind == SQL_DELETE ||
+		    st->kind == SQL_INSERT || st->kind == SQL_REPLACE)
 			return at_protect_read(&w);
 		at->local.wrote = at->local.open;
 		return run_plain(at, run, "running the statement");

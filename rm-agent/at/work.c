@@ -35,6 +35,10 @@ static int judge(struct work *w)
 
 	if (v == CATALOG_OK)
 		return OK;
+	/* Nothing is to be undone; only its keys are asked about. */
+	if (v == CATALOG_HIDDEN_CHANGES && !w->tx &&
+	    (w->st->kind == SQL_INSERT || w->st->kind == SQL_REPLACE))
+		return OK;
 	if (v == CATALOG_HIDDEN_CHANGES && at->opt.triggers == TREATY_WARN) {
 		LOG_WARN("statement changes rows that cannot be undone",
 			 LOG_B("table", w->target->name), LOG_B("why", c->why));

@@ -216,6 +216,96 @@ static void test_locks_may_be_respected_outside(void **state)
 	}
 }
 
+static void test_an_insert_outside_waits_for_a_deleted_row(void **state)
+{
+	struct treaty_at_options o = { .lock_wait_ms = 5000 };
+	struct at_world w, second;
+
+	(void)state;
+	o.respect_global_locks = true;
+	EACH(w, NULL)
+	{
+		struct helper h = { &w, at_desk_begin(&w.desk) };
+		pthread_t thread;
+
+		world_open_second(&second, &w, &o);
+		world_exec(&w, "DELETE FROM t WHERE id = 1", OK);
+		at_desk_bind(NULL);
+		pthread_create(&thread, NULL, commit_later, &h);
+		world_exec(&second, "INSERT INTO t VALUES (1, 5, 'x')", OK);
+		assert_int_equal(h.tx->status, GTX_COMMITTED);
+		pthread_join(thread, NULL);
+		assert_int_equal(db_state(second.hand), DB_IDLE);
+		assert_int_equal(sum(&w), 25);
+		world_close_second(&second);
+	}
+}
+
+static void test_an_insert_outside_leaves_room_for_the_undo(void **state)
+{
+	struct treaty_at_options o = quick;
+	struct at_world w, second;
+
+	(void)state;
+	o.respect_global_locks = true;
+	EACH(w, NULL)
+	{
+		struct treaty_tx *holder = at_desk_begin(&w.desk);
+		bool my = w.dialect == DIALECT_MYSQL;
+
+		world_open_second(&second, &w, &o);
+		world_exec(&w, "DELETE FROM t WHERE id = 1", OK);
+		world_exec(&w, "UPDATE t SET n = 21 WHERE id = 2", OK);
+		at_desk_bind(NULL);
+		world_exec(&second,
+			   "INSERT INTO t VALUES (3, 0, 'x'), (1, 0, 'x')",
+			   E_TIMEOUT);
+		assert_string_equal(treaty_at_error(second.at)->holder,
+				    holder->xid);
+		world_exec(&second,
+			   my ? "INSERT INTO t VALUES (2, 0, 'x') ON DUPLICATE "
+				"KEY UPDATE n = 0"
+			      : "INSERT INTO t VALUES (2, 0, 'x') ON CONFLICT "
+				"(id) DO UPDATE SET n = 0",
+			   E_TIMEOUT);
+		world_exec(&second, "INSERT INTO t SELECT 1, 0, 'x'",
+			   E_TIMEOUT);
+		assert_int_equal(db_state(second.hand), DB_IDLE);
+		/* In a local transaction only the statement goes. */
+		assert_int_equal(treaty_at_begin(second.at), OK);
+		world_exec(&second, "INSERT INTO t VALUES (4, 4, 'x')", OK);
+		world_exec(&second, "INSERT INTO t VALUES (1, 0, 'x')",
+			   E_TIMEOUT);
+		world_exec(&second, "INSERT INTO t VALUES (5, 5, 'x')", OK);
+		assert_int_equal(treaty_at_commit(second.at), OK);
+		assert_int_equal(sum(&w), 21 + 9);
+		assert_int_equal(at_desk_rollback(&w.desk, holder), 0);
+		assert_int_equal(sum(&w), 30 + 9);
+		world_exec(&second, "INSERT INTO t VALUES (1, 0, 'x')",
+			   E_INVALID);
+		assert_int_equal(second.at->stats.branches, 0);
+		world_close_second(&second);
+	}
+}
+
+static void test_an_insert_outside_without_a_key_just_runs(void **state)
+{
+	struct treaty_at_options o = quick;
+	struct at_world w;
+
+	(void)state;
+	o.respect_global_locks = true;
+	EACH(w, &o)
+	{
+		world_sql(&w, "DROP TABLE IF EXISTS keyless;\n"
+			      "CREATE TABLE keyless (n int)");
+		world_exec(&w, "INSERT INTO keyless VALUES (1), (2)", OK);
+		assert_int_equal(treaty_at_error(w.at)->code, OK);
+		assert_int_equal(
+			world_count(&w, "SELECT COUNT(*) FROM keyless"), 2);
+	}
+}
+
 /* ---- undoing ---- */
 
 static void test_a_dirty_row_is_left_alone_until_decided(void **state)
@@ -512,6 +602,9 @@ int main(void)
 		T(test_a_conflict_ends_an_explicit_transaction),
 		T(test_a_locking_read_waits_for_the_holder),
 		T(test_locks_may_be_respected_outside),
+		T(test_an_insert_outside_waits_for_a_deleted_row),
+		T(test_an_insert_outside_leaves_room_for_the_undo),
+		T(test_an_insert_outside_without_a_key_just_runs),
 		T(test_a_dirty_row_is_left_alone_until_decided),
 		T(test_undo_twice_is_undo_once),
 		T(test_a_late_phase_one_fails_on_the_defence_row),

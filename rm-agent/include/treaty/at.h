@@ -138,7 +138,9 @@ struct treaty_at_options {
 	bool no_thread;
 	/* Also outside a global transaction, rows that a global transaction
 	 * holds are not changed, deleted or locked: wait, then
-	 * TREATY_E_CONFLICT. (INSERT is not held back.) */
+	 * TREATY_E_CONFLICT. An INSERT is rolled back and waits if the key
+	 * of its row is held, e.g. by a deletion that may be undone. (Its
+	 * primary key; a value of another unique index is not seen.) */
 	bool respect_global_locks;
 	uint32_t lock_wait_ms;   /* 0: 10 000; 1 is as good as not at all */
 	uint32_t retries;        /* of a statement; 0: 10 */

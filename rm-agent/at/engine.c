@@ -183,6 +183,22 @@ static int begin_own(struct treaty_at *at)
 	return rc == OK ? OK : at_fail_db(at, rc, "beginning");
 }
 
+/* SQLite: the write lock is ours, so nobody can come to hold a row before the
+ * branch is registered. On a conflict not one row was handed out yet. */
+static int leave_unfinished(struct work *w, struct agent_conflict *c)
+{
+	int rc = local_check(w->at, w->tx, c);
+
+	if (rc == OK) {
+		w->at->local.unfinished = true; /* see at_finish_own() */
+		return OK;
+	}
+	w->run->drop(w->run);
+	w->run->unfinished = false;
+	local_abandon(w->at);
+	return rc;
+}
+
 static int write_alone(struct work *w)
 {
 	struct treaty_at *at = w->at;
@@ -199,16 +215,13 @@ static int write_alone(struct work *w)
 		rc = begin_own(at);
 		if (rc == OK) {
 			rc = try_write(w);
-			if (rc == OK && w->run->unfinished) {
-				at->local.unfinished = true;
-				return OK; /* goes on in at_finish_own() */
-			}
-			if (rc == OK) {
-				rc = local_finish(at, 0, NULL, &c);
-				locks = rc != OK && c.holder[0];
-			} else {
+			if (rc != OK)
 				local_abandon(at);
-			}
+			else if (w->run->unfinished)
+				rc = leave_unfinished(w, &c);
+			else
+				rc = local_finish(at, 0, NULL, &c);
+			locks = rc != OK && c.holder[0];
 		}
 		if (rc == OK || rc == E_UNKNOWN)
 			return rc;

@@ -196,6 +196,10 @@ MUST_CHECK int local_enter(struct treaty_at *at, struct treaty_tx *tx);
 MUST_CHECK int local_finish(struct treaty_at *at, uint64_t wait_ms,
 			    struct at_run *run,
 			    struct agent_conflict *conflict);
+/* Whether the rows of the images are free for `tx`, without taking them. On a
+ * conflict the keys are kept and *conflict says who holds one. */
+MUST_CHECK int local_check(struct treaty_at *at, struct treaty_tx *tx,
+			   struct agent_conflict *conflict);
 /* Roll back and forget. */
 void local_abandon(struct treaty_at *at);
 /* Forget images and keys; the database's transaction is over. */

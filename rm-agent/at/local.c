@@ -133,6 +133,29 @@ static int enlist(struct treaty_at *at, struct treaty_tx *tx, uint64_t wait_ms,
 	return rc;
 }
 
+int local_check(struct treaty_at *at, struct treaty_tx *tx,
+		struct agent_conflict *c)
+{
+	struct lock_keys k = { 0 };
+	int rc = collect_keys(at, &k);
+
+	if (rc == OK && k.n > 0) {
+		rc = at->link.lock_check(at->link.ctx, tx,
+					 bytes_of(at_resource_id(at->resource)),
+					 k.keys, k.n, 0, c);
+		if (is_conflict(rc, c)) {
+			if (local_keep_keys(at, &k) != OK)
+				rc = E_NOMEM;
+			else
+				(void)at_fail_conflict(at, rc, c);
+		} else if (rc != OK) {
+			rc = at_fail_agent(at, rc);
+		}
+	}
+	lock_keys_fini(&k);
+	return rc;
+}
+
 static int put_number(struct arena *arena, uint64_t n, struct value *out)
 {
 	struct buf b;

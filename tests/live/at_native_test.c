@@ -397,6 +397,83 @@ static void test_sqlite_returning_is_protected_at_its_end(void **state)
 	world_close(&w);
 }
 
+static void open_native_second(struct at_world *second, struct at_world *w,
+			       bool respect)
+{
+	const struct treaty_at_options o = { .lock_wait_ms = 200,
+					     .respect_global_locks = respect };
+
+	world_open_second(second, w, &o);
+}
+
+static void test_sqlite_returning_gives_no_row_that_is_held(void **state)
+{
+	struct treaty_tx *holder, *mine;
+	struct at_world w, second;
+	sqlite3_stmt *stmt;
+
+	(void)state;
+	lite_open_world(&w);
+	open_native_second(&second, &w, false);
+	holder = at_desk_begin(&w.desk);
+	world_exec(&w, "UPDATE t SET n = n + 5 WHERE id = 2", OK);
+	mine = at_desk_begin(&w.desk);
+	treaty_sqlite3_prepare_v2(second.native, "DELETE FROM t RETURNING s",
+				  -1, &stmt, NULL);
+	want_lite(second.native, treaty_sqlite3_step(stmt), SQLITE_BUSY);
+	assert_non_null(
+		strstr(treaty_sqlite3_errmsg(second.native), holder->xid));
+	assert_true(sqlite3_get_autocommit(second.native));
+	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 2);
+	assert_int_equal(at_desk_commit(&w.desk, holder), 0);
+	want_lite(second.native, treaty_sqlite3_reset(stmt), SQLITE_OK);
+	want_lite(second.native, treaty_sqlite3_step(stmt), SQLITE_ROW);
+	want_lite(second.native, treaty_sqlite3_finalize(stmt), SQLITE_OK);
+	assert_int_equal(second.at->stats.branches, 1);
+	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 0);
+	assert_int_equal(at_desk_rollback(&w.desk, mine), 0);
+	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 2);
+	world_close_second(&second);
+	world_close(&w);
+}
+
+static void test_sqlite_returning_outside_respects_and_commits(void **state)
+{
+	static const char *const sql[] = {
+		"INSERT INTO t (id, n) VALUES (1, 0) RETURNING n",
+		"UPDATE t SET s = 'x' WHERE id = 2 RETURNING n",
+	};
+	struct at_world w, second;
+	struct treaty_tx *holder;
+	sqlite3_stmt *stmt;
+
+	(void)state;
+	lite_open_world(&w);
+	open_native_second(&second, &w, true);
+	for (size_t i = 0; i < ARRAY_LEN(sql); i++) {
+		holder = at_desk_begin(&w.desk);
+		world_exec(&w, "DELETE FROM t WHERE id = 1", OK);
+		world_exec(&w, "UPDATE t SET n = n + 5 WHERE id = 2", OK);
+		at_desk_bind(NULL);
+		treaty_sqlite3_prepare_v2(second.native, sql[i], -1, &stmt,
+					  NULL);
+		want_lite(second.native, treaty_sqlite3_step(stmt),
+			  SQLITE_BUSY);
+		(void)treaty_sqlite3_reset(stmt);
+		assert_int_equal(at_desk_commit(&w.desk, holder), 0);
+		want_lite(second.native, treaty_sqlite3_step(stmt), SQLITE_ROW);
+		want_lite(second.native, treaty_sqlite3_step(stmt),
+			  SQLITE_DONE);
+		want_lite(second.native, treaty_sqlite3_finalize(stmt),
+			  SQLITE_OK);
+		assert_true(sqlite3_get_autocommit(second.native));
+	}
+	assert_int_equal(second.at->stats.branches, 0);
+	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 1);
+	world_close_second(&second);
+	world_close(&w);
+}
+
 static void test_sqlite_transactions_are_one_branch(void **state)
 {
 	struct at_world w;
@@ -444,6 +521,10 @@ int main(void)
 		cmocka_unit_test(test_mysql_statements_take_their_parameters),
 		cmocka_unit_test(test_sqlite_calls_give_sqlite_results),
 		cmocka_unit_test(test_sqlite_returning_is_protected_at_its_end),
+		cmocka_unit_test(
+			test_sqlite_returning_gives_no_row_that_is_held),
+		cmocka_unit_test(
+			test_sqlite_returning_outside_respects_and_commits),
 		cmocka_unit_test(test_sqlite_transactions_are_one_branch),
 	};
 

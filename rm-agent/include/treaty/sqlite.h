@@ -21,9 +21,15 @@
  *    already), SQLITE_AUTH for a statement that cannot be undone,
  *    SQLITE_ABORT, SQLITE_NOMEM or SQLITE_ERROR for the rest.
  *    treaty_sqlite3_errmsg() and treaty_last_error() say why.
- *  - Reading columns (sqlite3_column_…) stays as it is. A writing statement
- *    with RETURNING is protected when its last row was read: go on until
- *    SQLITE_DONE, and look at the code of treaty_sqlite3_reset().
+ *  - Reading columns (sqlite3_column_…) stays as it is.
+ *  - A writing statement with RETURNING, in autocommit: before its first row is
+ *    given it is known that no other global transaction holds its rows. The
+ *    branch is registered and the statement committed when its last row was
+ *    read, or by treaty_sqlite3_reset() or _finalize(). Until then the rows
+ *    are a proposal: use them for anything that cannot be taken back only
+ *    after SQLITE_DONE from _step(), or SQLITE_OK from _reset() or
+ *    _finalize(). Any other code there means that it is rolled back.
+ *    (treaty_at_exec() gives rows only when all that is done.)
  *  - Finalize statements before the connection is unwrapped.
  *  - Ask treaty_sqlite3_changes() instead of sqlite3_changes().
  */

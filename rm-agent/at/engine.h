@@ -152,7 +152,8 @@ struct at_run {
 	/* Forget the result: it will run again, or something else failed. */
 	void (*drop)(struct at_run *run);
 	/* Set by run(): the statement gives rows to the application and cannot
-	 * be committed before the last; then at_finish_own() is called. */
+	 * be committed before the last; then at_finish_own() is called. What
+	 * it changed is not counted yet. */
 	bool unfinished;
 	/* MySQL: the first number that the database made up, if RETURNING was
 	 * used; the driver does not tell then. */

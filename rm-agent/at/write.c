@@ -113,6 +113,10 @@ int work_run(struct work *w, struct bytes text, bool rows)
 		return rc;
 	rc = w->run->run(w->run, text, rows, w->arena, &w->done);
 	w->ran = true;
+	/* SQLite counts when the last row was read. Its write lock is ours, so
+	 * the rows are those of the image. */
+	if (rc == OK && w->run->unfinished)
+		w->done.affected = w->done.matched = w->before.n_rows;
 	if (rc != OK)
 		w->class = db_error(w->at->db)->class;
 	if (rc != OK && !w->run->native)

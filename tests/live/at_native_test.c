@@ -392,6 +392,15 @@ static void test_sqlite_returning_is_protected_at_its_end(void **state)
 	assert_int_equal(w.at->stats.branches, 1);
 	want_lite(db, treaty_sqlite3_finalize(stmt), SQLITE_OK);
 	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 0);
+	treaty_sqlite3_prepare_v2(db,
+				  "INSERT INTO t VALUES (7, 7, 'x'), "
+				  "(8, 8, 'y') RETURNING n",
+				  -1, &stmt, NULL);
+	want_lite(db, treaty_sqlite3_step(stmt), SQLITE_ROW);
+	want_lite(db, treaty_sqlite3_finalize(stmt), SQLITE_OK);
+	assert_int_equal(COUNT(&w, "SELECT SUM(n) FROM t"), 15);
+	/* None of them ran twice. */
+	assert_int_equal(w.at->stats.retries, 0);
 	assert_int_equal(at_desk_rollback(&w.desk, tx), 0);
 	assert_int_equal(COUNT(&w, "SELECT COUNT(*) FROM t"), 2);
 	world_close(&w);

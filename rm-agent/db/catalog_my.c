@@ -15,7 +15,7 @@ static const char about_table[] =
 
 static const char about_columns[] =
 	"SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, EXTRA,"
-	" CHARACTER_SET_NAME, DATETIME_PRECISION"
+	" CHARACTER_SET_NAME, DATETIME_PRECISION, COLLATION_NAME"
 	" FROM information_schema.COLUMNS"
 	" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
 
@@ -312,13 +312,64 @@ static void read_column(struct build *b, const struct db_result *r, size_t i)
 /* ---- keys ---- */
 
 /* WEIGHT_STRING does not drop the trailing blanks that PAD SPACE ignores. */
-static const char *lock_of(const struct column *c, struct value data_type)
+#define WEIGHTS(text) "WEIGHT_STRING(" text ")"
+#define READ_AS(set, text)                                                     \
+	AS_UTF8("CONVERT(CAST(" text " AS BINARY) USING " set ")")
+
+/* Other characters may weigh as much as a blank, e.g. U+00A0. */
+#define BLANK "HEX(" WEIGHTS("CONCAT(LEFT(%C, 0), ' ')") ")"
+#define TRIMMED_WEIGHTS                                                        \
+	"COALESCE(TRIM(TRAILING " BLANK " FROM HEX(" WEIGHTS(UNPADDED) ")), "  \
+								       "'')"
+
+/* For people, too, where that is as exact as hexadecimal: weights that are
+ * code points of two bytes or of one, and _bin, which has all letters apart.
+ * [0] as it is, [1] without trailing blanks. */
+static const struct lock_text {
+	const char *charset, *collation; /* a part of it */
+	const char *sql[2];
+} lock_texts[] = {
+	{ "utf8", "_bin", { AS_UTF8("%C"), AS_UTF8(UNPADDED) } },
+	{ "latin1", "_bin", { AS_UTF8("%C"), AS_UTF8(UNPADDED) } },
+	{ "utf8",
+	  "_general_",
+	  { READ_AS("ucs2", WEIGHTS("%C")),
+	    READ_AS("ucs2", WEIGHTS(UNPADDED)) } },
+	{ "latin1",
+	  "",
+	  { READ_AS("latin1", WEIGHTS("%C")),
+	    READ_AS("latin1", WEIGHTS(UNPADDED)) } },
+};
+
+static const char *lock_of_text(const struct build *b,
+				const struct db_result *columns, size_t at)
 {
+	struct value collation = db_value(columns, at, 7);
+	/* CHAR has none stored. */
+	bool trim = value_is(db_value(columns, at, 2), "char") ||
+		    !(value_contains(collation, "nopad") ||
+		      value_contains(collation, "_0900_"));
+
+	for (size_t i = 0; db_is_mariadb(b->db) && i < ARRAY_LEN(lock_texts);
+	     i++)
+		if (value_starts(db_value(columns, at, 5),
+				 lock_texts[i].charset) &&
+		    (!*lock_texts[i].collation ||
+		     value_contains(collation, lock_texts[i].collation)))
+			return lock_texts[i].sql[trim];
+	return trim ? TRIMMED_WEIGHTS : "HEX(" WEIGHTS("%C") ")";
+}
+
+static const char *lock_of(const struct build *b,
+			   const struct db_result *columns, size_t at)
+{
+	struct value data_type = db_value(columns, at, 2);
+
 	if (value_is(data_type, "enum") || value_is(data_type, "set"))
 		return "(%C + 0)";
-	if (c->class == VALUE_TEXT)
-		return "HEX(WEIGHT_STRING(" UNPADDED "))";
-	if (c->class == VALUE_FLOAT)
+	if (b->columns[at].class == VALUE_TEXT)
+		return lock_of_text(b, columns, at);
+	if (b->columns[at].class == VALUE_FLOAT)
 		return "(%C + 0e0)"; /* -0 = 0 */
 	return NULL;
 }
@@ -331,7 +382,7 @@ static void read_key(struct build *b, const struct db_result *columns,
 		const char *lock;
 
 		REQUIRE(at < b->table->n_columns);
-		lock = lock_of(&b->columns[at], db_value(columns, at, 2));
+		lock = lock_of(b, columns, at);
 		if (lock)
 			build_fold(b, at, lock);
 		b->key[i] = at;

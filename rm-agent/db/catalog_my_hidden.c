@@ -29,34 +29,21 @@ static const char mariadb_list[] =
 	LIST_OF(MARIADB_LIST, MARIADB_REF, AS_FILE("%1"));
 static const char mysql_list[] = LIST_OF(MYSQL_LIST, MYSQL_REF, "%1");
 
-#define CHANGES(rule) "(r." rule " = 'CASCADE' OR r." rule " LIKE 'SET %')"
-
 static const char listed[] =
-	"SELECT r.CONSTRAINT_NAME, IF(r.CONSTRAINT_SCHEMA = %1, "
-	"r.TABLE_NAME,"
-	" CONCAT(r.CONSTRAINT_SCHEMA, '.', "
-	"r.TABLE_NAME)), " CHANGES("DELETE_RULE") ", " CHANGES(
-		"UPDATE_RULE") ","
-			       " k.REFERENCED_COLUMN_NAME,"
-			       " CONCAT(r.CONSTRAINT_SCHEMA, '/', "
-			       "r.CONSTRAINT_NAME)"
-			       " FROM "
-			       "information_schema.REFERENTIAL_"
-			       "CONSTRAINTS r"
-			       " LEFT JOIN "
-			       "information_schema.KEY_COLUMN_"
-			       "USAGE k"
-			       " ON k.CONSTRAINT_SCHEMA = "
-			       "r.CONSTRAINT_SCHEMA"
-			       " AND k.CONSTRAINT_NAME = "
-			       "r.CONSTRAINT_NAME"
-			       " AND k.TABLE_NAME = r.TABLE_NAME"
-			       " WHERE r.UNIQUE_CONSTRAINT_SCHEMA "
-			       "= %1 AND r.REFERENCED_TABLE_NAME"
-			       " = %2 ORDER BY "
-			       "r.CONSTRAINT_SCHEMA, "
-			       "r.CONSTRAINT_NAME,"
-			       " k.ORDINAL_POSITION";
+	"SELECT r.CONSTRAINT_NAME, IF(r.CONSTRAINT_SCHEMA = %1, r.TABLE_NAME,"
+	" CONCAT(r.CONSTRAINT_SCHEMA, '.', r.TABLE_NAME)),"
+	" r.DELETE_RULE = 'CASCADE' OR r.DELETE_RULE LIKE 'SET %',"
+	" r.UPDATE_RULE = 'CASCADE' OR r.UPDATE_RULE LIKE 'SET %',"
+	" k.REFERENCED_COLUMN_NAME,"
+	" CONCAT(r.CONSTRAINT_SCHEMA, '/', r.CONSTRAINT_NAME)"
+	" FROM information_schema.REFERENTIAL_CONSTRAINTS r"
+	" LEFT JOIN information_schema.KEY_COLUMN_USAGE k"
+	" ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA"
+	" AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME"
+	" AND k.TABLE_NAME = r.TABLE_NAME"
+	" WHERE r.UNIQUE_CONSTRAINT_SCHEMA = %1 AND r.REFERENCED_TABLE_NAME"
+	" = %2 ORDER BY r.CONSTRAINT_SCHEMA, r.CONSTRAINT_NAME,"
+	" k.ORDINAL_POSITION";
 
 /* Sums of checksums, because GROUP_CONCAT cuts off without an error. */
 #define SUM_OF(list, ref)                                                      \

@@ -457,6 +457,130 @@ static void test_mariadb_equal_keys_lock_alike(void **state)
 	db_free(db);
 }
 
+/* What an operator sees of a key. */
+static void shows(struct db *db, const char *type, const char *literal,
+		  const char *text)
+{
+	struct catalog_table t;
+
+	folds(db, type, literal, NULL, NULL);
+	t = load(db, "folded");
+	assert_string_equal(lock_text(db, &t, literal), text);
+}
+
+static void test_mariadb_locks_can_be_read(void **state)
+{
+	struct db *db = open_db(servers.mariadb);
+
+	(void)state;
+	shows(db, "VARCHAR(20)", "'u5'", "U5");
+	shows(db, "VARCHAR(20)", "'Zo\u00eb  '", "ZOE");
+	shows(db, "VARCHAR(20) CHARACTER SET utf8mb3", "'u5'", "U5");
+	shows(db, "VARCHAR(20) CHARACTER SET latin1", "'u5'", "U5");
+	shows(db, "VARCHAR(20) COLLATE utf8mb4_bin", "'\u00e4\U0001f600 '",
+	      "\u00e4\U0001f600");
+	shows(db, "VARCHAR(20) COLLATE utf8mb4_nopad_bin", "'a '", "a ");
+	shows(db, "CHAR(20) COLLATE utf8mb4_nopad_bin", "'a '", "a");
+	/* Whoever set the session's character sets. */
+	run(db, "SET NAMES latin1");
+	shows(db, "VARCHAR(20) COLLATE utf8mb4_bin", "X'C3A4'", "\u00e4");
+	db_free(db);
+}
+
+/* Texts of up to three letters, and of each letter alone. */
+static void fill_spellings(struct db *db, const char *charset)
+{
+	static const char letters[] =
+		"SELECT '' x UNION SELECT X'61' UNION SELECT X'41' UNION"
+		" SELECT X'62' UNION SELECT X'20' UNION SELECT X'09' UNION"
+		" SELECT X'00' UNION SELECT X'3F' UNION SELECT X'73' UNION"
+		" SELECT X'C3A4' UNION SELECT X'C384' UNION SELECT X'C3A1'"
+		" UNION SELECT X'C39F' UNION SELECT X'C2A0'";
+	static const char wide[] = " UNION SELECT X'F09F9880' UNION"
+				   " SELECT X'F09F9881' UNION SELECT X'EFBFBD'";
+	struct buf sql;
+
+	run(db, "CREATE OR REPLACE TEMPORARY TABLE letter (x VARBINARY(9))");
+	buf_init(&sql, &arena.as_mem);
+	buf_printf(&sql, "INSERT INTO letter %s%s", letters,
+		   strcmp(charset, "utf8mb4") == 0 ? wide : "");
+	run(db, buf_text(&sql));
+	run(db, "CREATE OR REPLACE TABLE spelling AS SELECT DISTINCT"
+		" CONCAT(a.x, b.x, c.x) k FROM letter a, (SELECT * FROM"
+		" letter) b, (SELECT '' x UNION SELECT ' ' UNION SELECT '  ')"
+		" c");
+}
+
+static void never(struct db *db, const char *sql, const char *type)
+{
+	struct db_result r = run(db, sql);
+
+	if (!bytes_equal(db_value(&r, 0, 0).data, BYTES("0")))
+		fail_msg("%s: %.*s pairs, e.g. %.*s", type,
+			 (int)db_value(&r, 0, 0).data.len,
+			 (const char *)db_value(&r, 0, 0).data.data,
+			 (int)db_value(&r, 0, 1).data.len,
+			 (const char *)db_value(&r, 0, 1).data.data);
+}
+
+/* Two values lock alike exactly when the server takes them for equal. */
+static void exact(struct db *db, const char *charset, const char *collation)
+{
+	struct catalog_table t;
+	struct buf sql;
+
+	fill_spellings(db, charset);
+	buf_init(&sql, &arena.as_mem);
+	buf_printf(&sql,
+		   "CREATE OR REPLACE TABLE folded (k VARCHAR(20) CHARACTER SET"
+		   " %s COLLATE %s NOT NULL PRIMARY KEY)",
+		   charset, collation);
+	run(db, buf_text(&sql));
+	t = load(db, "folded");
+	buf_clear(&sql);
+	buf_printf(&sql,
+		   "CREATE OR REPLACE TABLE pair (k VARCHAR(20) CHARACTER SET"
+		   " %s COLLATE %s, l VARBINARY(400))",
+		   charset, collation);
+	run(db, buf_text(&sql));
+	run(db, "INSERT INTO pair (k) SELECT CONVERT(k USING utf8mb4)"
+		" FROM spelling");
+	buf_clear(&sql);
+	buf_put_text(&sql, "UPDATE pair SET l = ");
+	catalog_put_sql(&sql, t.columns[0].lock, BYTES("k"), BYTES("?"));
+	run(db, buf_text(&sql));
+	never(db,
+	      "SELECT COUNT(*), MAX(CONCAT(HEX(a.k), ' ', HEX(b.k))) FROM"
+	      " pair a, pair b WHERE a.k = b.k AND a.l <> b.l",
+	      collation);
+	never(db,
+	      "SELECT COUNT(*), MAX(CONCAT(HEX(a.k), ' ', HEX(b.k))) FROM"
+	      " pair a, pair b WHERE a.l = b.l AND a.k <> b.k",
+	      collation);
+	never(db, "SELECT COUNT(*), '' FROM pair WHERE l IS NULL", collation);
+}
+
+static void test_mariadb_locks_are_exact(void **state)
+{
+	struct db *db = open_db(servers.mariadb);
+
+	(void)state;
+	exact(db, "utf8mb4", "utf8mb4_general_ci");
+	exact(db, "utf8mb4", "utf8mb4_general_nopad_ci");
+	exact(db, "utf8mb4", "utf8mb4_bin");
+	exact(db, "utf8mb4", "utf8mb4_nopad_bin");
+	exact(db, "utf8mb4", "utf8mb4_unicode_ci");
+	exact(db, "utf8mb4", "utf8mb4_unicode_nopad_ci");
+	exact(db, "utf8mb4", "utf8mb4_unicode_520_ci");
+	exact(db, "utf8mb4", "utf8mb4_german2_ci");
+	exact(db, "utf8mb4", "utf8mb4_uca1400_ai_ci");
+	exact(db, "utf8mb3", "utf8mb3_general_ci");
+	exact(db, "latin1", "latin1_swedish_ci");
+	exact(db, "latin1", "latin1_swedish_nopad_ci");
+	exact(db, "latin1", "latin1_bin");
+	db_free(db);
+}
+
 static void test_mariadb_notices_changes(void **state)
 {
 	struct db *db = open_db(servers.mariadb);
@@ -618,6 +742,8 @@ int main(void)
 		cmocka_unit_test(test_mariadb_refuses_what_it_cannot_undo),
 		cmocka_unit_test(test_mariadb_hidden_changes_by_event),
 		cmocka_unit_test(test_mariadb_equal_keys_lock_alike),
+		cmocka_unit_test(test_mariadb_locks_can_be_read),
+		cmocka_unit_test(test_mariadb_locks_are_exact),
 		cmocka_unit_test(test_mariadb_notices_changes),
 		cmocka_unit_test(test_sqlite_columns_and_keys),
 		cmocka_unit_test(test_sqlite_refuses_what_it_cannot_undo),

@@ -1,4 +1,5 @@
 #include "rm-agent/at/resource_impl.h"
+#include "undo/quote.h"
 
 const char *at_resource_id(const struct at_resource *r)
 {
@@ -187,6 +188,58 @@ static int make_table(struct at_resource *r, struct db *db)
 	return OK;
 }
 
+/* The statements of a second phase, for a branch that nobody has. */
+static int rehearsed(struct at_resource *r, struct db *db, struct arena *arena)
+{
+	static const enum undo_log_text texts[] = { UNDO_LOG_SELECT,
+						    UNDO_LOG_DEFEND,
+						    UNDO_LOG_DELETE };
+	struct value ids[] = { { VALUE_TEXT, BYTES("rehearsal:0:1") },
+			       { VALUE_INT, BYTES("0") } };
+	struct db_result result;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < ARRAY_LEN(texts); i++) {
+		struct db_stmt stmt = { .sql = bytes_of(r->sql.text[texts[i]]),
+					.params = ids,
+					.n_params = ARRAY_LEN(ids) };
+
+		rc = db_exec(db, &stmt, arena, &result);
+	}
+	return rc;
+}
+
+/*
+ * May the second phase write the undo table? Without the rights a first phase
+ * could commit what no rollback can ever undo. Other troubles, a server that
+ * is read-only for now, say, need not keep a program from starting.
+ */
+static int check_rights(struct at_resource *r, struct db *db)
+{
+	struct arena arena;
+	struct buf name;
+	int rc;
+
+	if (db_dialect(db) == DIALECT_SQLITE || db_begin(db) != OK)
+		return OK;
+	arena_init(&arena, &mem_heap, 0);
+	buf_init(&name, &arena.as_mem);
+	quote_table(&name, r->log.dialect, r->log.schema, r->log.name);
+	rc = rehearsed(r, db, &arena);
+	if (rc != OK && db_error(db)->class == DB_PERMISSION)
+		rc = agent_fail(E_DENIED,
+				"the user of the second phase (see "
+				"treaty_at_options.dsn) may not write the undo "
+				"table: %s; GRANT SELECT, INSERT, UPDATE, "
+				"DELETE ON %s to it",
+				db_error(db)->message, buf_text(&name));
+	else
+		rc = OK;
+	(void)!db_rollback(db);
+	arena_fini(&arena);
+	return rc;
+}
+
 /* ---- getting ---- */
 
 static int same_database(struct db *db, struct db *own)
@@ -235,6 +288,8 @@ static int set_up(struct at_resource *r, struct db *db)
 	}
 	if (rc == OK)
 		rc = make_table(r, own);
+	if (rc == OK)
+		rc = check_rights(r, own);
 	resource_give(r, own);
 	return rc;
 }

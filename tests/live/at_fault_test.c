@@ -494,6 +494,52 @@ static void test_a_connection_lost_in_commit_is_unknown(void **state)
 	world_close(&w);
 }
 
+/* ---- rights ---- */
+
+/* The world's DSN for another user, whose password is its name. */
+static char *dsn_as(const struct at_world *w, const char *user)
+{
+	const char *host = strchr(w->dsn, '@');
+	static char dsn[500];
+
+	snprintf(dsn, sizeof dsn, "%s://%s:%s%s",
+		 w->dialect == DIALECT_MYSQL ? "mysql" : "postgresql", user,
+		 user, host);
+	return dsn;
+}
+
+static void test_who_could_not_undo_may_not_begin(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 2; which++) {
+		struct treaty_at_options options = { 0 };
+		struct at_world w;
+
+		open_each(&w, which, NULL);
+		options.dsn = dsn_as(&w, "few");
+		world_sql(&w,
+			  which == 0 ? "CREATE ROLE few LOGIN PASSWORD 'few';\n"
+				       "GRANT SELECT, INSERT, DELETE ON "
+				       "undo_log TO few"
+				     : "CREATE USER few@'%' IDENTIFIED BY "
+				       "'few';\n"
+				       "GRANT SELECT, INSERT, UPDATE ON "
+				       "test.undo_log TO few@'%'");
+		assert_int_equal(world_try(&w, &options), E_DENIED);
+		assert_non_null(strstr(treaty_last_error(), "GRANT SELECT"));
+		world_sql(&w, which == 0 ? "GRANT UPDATE ON undo_log TO few"
+					 : "GRANT DELETE ON test.undo_log TO "
+					   "few@'%'");
+		assert_int_equal(world_try(&w, &options), OK);
+		assert_int_equal(world_count(&w, "SELECT COUNT(*) FROM "
+						 "undo_log"),
+				 0);
+		world_sql(&w, which == 0 ? "DROP OWNED BY few;\nDROP ROLE few"
+					 : "DROP USER few@'%'");
+		world_close(&w);
+	}
+}
+
 /* ---- local transactions ---- */
 
 static void test_savepoints_drop_what_came_after_them(void **state)
@@ -612,6 +658,7 @@ int main(void)
 		T(test_undo_goes_on_after_a_restart),
 		T(test_failed_registration_leaves_no_change),
 		T(test_a_connection_lost_in_commit_is_unknown),
+		T(test_who_could_not_undo_may_not_begin),
 		T(test_savepoints_drop_what_came_after_them),
 		T(test_a_read_only_transaction_is_no_branch),
 		T(test_what_was_written_before_is_not_adopted),

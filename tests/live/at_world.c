@@ -73,18 +73,23 @@ static struct db *borrow_sqlite(struct at_world *w)
 	return db;
 }
 
-static void open_hand(struct at_world *w, struct at_desk *desk,
-		      const struct treaty_at_options *options)
+static void borrow(struct at_world *w)
 {
-	struct at_link link = at_desk_link(desk);
-
-	w->dialect = db_dialect(w->eye);
 	if (w->dialect == DIALECT_POSTGRES)
 		w->hand = borrow_pg(w);
 	else if (w->dialect == DIALECT_MYSQL)
 		w->hand = borrow_mysql(w);
 	else
 		w->hand = borrow_sqlite(w);
+}
+
+static void open_hand(struct at_world *w, struct at_desk *desk,
+		      const struct treaty_at_options *options)
+{
+	struct at_link link = at_desk_link(desk);
+
+	w->dialect = db_dialect(w->eye);
+	borrow(w);
 	must(at_wrap(&link, w->hand, w->native, options, w->dsn, &w->at),
 	     "at_wrap", treaty_last_error());
 }
@@ -123,15 +128,42 @@ void world_open_second(struct at_world *w, const struct at_world *first,
 	open_hand(w, &owner->desk, options);
 }
 
-void world_close_second(struct at_world *w)
+static void close_native(struct at_world *w)
 {
-	treaty_at_unwrap(w->at);
 	if (w->dialect == DIALECT_POSTGRES)
 		PQfinish(w->native);
 	else if (w->dialect == DIALECT_MYSQL)
 		mysql_close(w->native);
 	else
 		assert_int_equal(sqlite3_close(w->native), SQLITE_OK);
+}
+
+int world_try(const struct at_world *w, const struct treaty_at_options *options)
+{
+	struct at_world other = { .dialect = w->dialect };
+	struct at_desk desk;
+	struct at_link link;
+	int rc;
+
+	memcpy(other.dsn, w->dsn, sizeof other.dsn);
+	at_desk_init(&desk);
+	link = at_desk_link(&desk);
+	borrow(&other);
+	rc = at_wrap(&link, other.hand, other.native, options, other.dsn,
+		     &other.at);
+	if (rc == OK)
+		treaty_at_unwrap(other.at);
+	else
+		db_free(other.hand);
+	close_native(&other);
+	at_desk_fini(&desk);
+	return rc;
+}
+
+void world_close_second(struct at_world *w)
+{
+	treaty_at_unwrap(w->at);
+	close_native(w);
 	db_free(w->eye);
 }
 

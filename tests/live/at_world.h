@@ -26,6 +26,10 @@ void world_open(struct at_world *w, const char *dsn,
 /* Another connection to the same database, with the same desk. */
 void world_open_second(struct at_world *w, const struct at_world *first,
 		       const struct treaty_at_options *options);
+/* Only try to wrap, with a desk of its own; the code, and the text is that of
+ * treaty_last_error(). */
+int world_try(const struct at_world *w,
+	      const struct treaty_at_options *options);
 void world_close(struct at_world *w);
 /* Close what world_open_second() opened. */
 void world_close_second(struct at_world *w);

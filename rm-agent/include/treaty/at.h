@@ -170,6 +170,8 @@ struct treaty_at_options {
  *                       treaty_last_error()
  * TREATY_E_NOTFOUND     no undo table and not allowed to create it; the text
  *                       holds the statement that does
+ * TREATY_E_DENIED       the user of the second phase lacks a right on the undo
+ *                       table; the text holds the GRANT
  * TREATY_E_IO, …        the database failed
  */
 TREATY_API int treaty_at_wrap_pg(struct treaty *t, struct pg_conn *conn,

@@ -290,8 +290,11 @@ static void *crowd_run(void *arg)
 
 	open_on(&t, w->kind);
 	(void)pthread_barrier_wait(w->gate);
-	for (int i = 0; rc != OK && i < 200; i++)
+	for (int i = 0; rc != OK && i < 1000; i++) {
+		if (i > 0)
+			(void)usleep(5000); /* let who is in the way end */
 		rc = work(&t, w, &w->verdict);
+	}
 	REQUIRE(rc == OK);
 	cashier_close(&t);
 	return NULL;

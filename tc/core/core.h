@@ -104,6 +104,9 @@ enum row_table {
 	ROW_GTX,       /* id: number of the transaction */
 	ROW_BRANCH,    /* id: branch id; gtx: its transaction */
 	ROW_TOMBSTONE, /* id: number of a finished transaction */
+	ROW_SAGA,      /* id, gtx: number of its transaction; a run's state */
+	ROW_MACHINE,   /* id: its own; name: machine; a version of it */
+	ROW_TOPIC,     /* id: its own; name: topic; one subscriber of it */
 	ROW_TABLES,    /* how many */
 };
 
@@ -127,12 +130,28 @@ enum request_type {
 	RQ_COMMIT,
 	RQ_ROLLBACK,
 	RQ_STATUS,
-	RQ_LOCK_CHECK, /* are these rows free for this transaction? */
-	RQ_IDS,        /* a block of numbers for the agent's id generator */
-	RQ_RETRY,      /* operator: due now; also takes hung ones up again */
-	RQ_RESOLVE,    /* operator: what to do about a dirty branch */
-	RQ_TYPES,      /* how many */
+	RQ_LOCK_CHECK,   /* are these rows free for this transaction? */
+	RQ_IDS,          /* a block of numbers for the agent's id generator */
+	RQ_RETRY,        /* operator: due now; also takes hung ones up again */
+	RQ_RESOLVE,      /* operator: what to do about a dirty branch */
+	RQ_SAGA_START,   /* begin a run */
+	RQ_SAGA_MOVE,    /* operator: forward, compensate, skip */
+	RQ_SAGA_SHOW,    /* its state, data and path as JSON, in .detail */
+	RQ_MACHINE_PUT,  /* a version of a state machine */
+	RQ_MACHINE_DROP, /* one that no run uses */
+	RQ_SUBSCRIBE,    /* a subscriber of a topic */
+	RQ_UNSUBSCRIBE,
+	RQ_TYPES, /* how many */
 };
+
+/* What a global transaction is for. */
+enum gtx_kind {
+	KIND_PLAIN,   /* branches of any mode, decided by who began it */
+	KIND_MESSAGE, /* prepared; its deliveries are branches of mode MSG */
+	KIND_SAGA,    /* decided by a run of tc/saga; has no branches */
+};
+
+enum saga_move { MOVE_FORWARD, MOVE_COMPENSATE, MOVE_SKIP };
 
 /* What an operator decided about a branch whose undo met a dirty row. */
 enum resolution {
@@ -155,9 +174,32 @@ struct request {
 	struct bytes application; /* BEGIN; also of the peer that has none */
 	uint64_t timeout_ms;      /* BEGIN; 0: the default */
 	bool ordered;             /* BEGIN: phase two in order, one by one */
+	enum gtx_kind kind;       /* BEGIN: PLAIN or MESSAGE */
+	/* BEGIN of a message: who says whether the local transaction of a
+	 * producer that is silent was committed; a target, as .resource.
+	 * Asked when .timeout_ms is over. Empty: it is rolled back then. */
+	struct bytes check;
 
-	enum branch_mode mode;         /* REGISTER */
-	struct bytes resource;         /* REGISTER, LOCK_CHECK */
+	enum branch_mode mode; /* REGISTER */
+	/* REGISTER, LOCK_CHECK. What begins with http:// or https:// is the
+	 * origin of an HTTP participant (base/url.h): its commands are for the
+	 * door that calls URLs (url_peer). */
+	struct bytes resource;
+	/* REGISTER, BEGIN (for .check), SAGA_START, SUBSCRIBE: what the caller
+	 * of URLs must know (tc/door/participant.h: JSON with URLs, headers).
+	 * The core keeps it and hands it out. */
+	struct bytes participant;
+	/* REGISTER, BEGIN: how long a command may take; 0: the default. */
+	uint64_t call_timeout_ms;
+	/* REGISTER of mode MSG: deliver so long after the commit. */
+	uint64_t deliver_after_ms;
+	/* REGISTER of mode MSG: when to try again; after the last one it is
+	 * given up. NULL: as the configuration says. */
+	const uint64_t *schedule_ms;
+	size_t n_schedule;
+	/* REGISTER of mode MSG: .resource names a topic; one branch for each
+	 * of its subscribers. E_NOTFOUND if it has none. */
+	bool topic;
 	struct bytes application_data; /* REGISTER; REPORT: replaces, if any */
 	/* REGISTER: the asker's own number for this branch. The same number on
 	 * the same xid again is the same branch: the answer is repeated. */
@@ -172,7 +214,24 @@ struct request {
 	enum resolution resolution; /* RESOLVE */
 	struct bytes
 		text; /* RESOLVE: values; ROLLBACK, RETRY: why, for history */
-	struct bytes reason; /* RESOLVE: why, for history */
+	struct bytes reason; /* RESOLVE, SAGA_MOVE: why, for history */
+
+	/* SAGA_START: .name is the machine and .version its version (empty:
+	 * the newest), or .text is a document of its own (name empty).
+	 * .business_key with the machine's name is given once: a repeated
+	 * start answers with the first run (.existed). .input is a JSON object
+	 * or empty, .timeout_ms the run's deadline (0: the machine's), .wait_ms
+	 * waits for the end. MACHINE_PUT: .text; the answer has .name, .version
+	 * and, if the very same is there already, .existed. MACHINE_DROP: .name,
+	 * .version. */
+	struct bytes version;
+	struct bytes business_key;
+	struct bytes input;
+	enum saga_move move; /* SAGA_MOVE */
+	uint32_t task; /* SAGA_MOVE: SKIP only this one; UINT32_MAX: all */
+	/* SUBSCRIBE, UNSUBSCRIBE: .name is the topic; .resource the target. The
+	 * same subscriber again replaces its target. */
+	struct bytes subscriber;
 };
 
 /*
@@ -202,16 +261,34 @@ struct reply {
 	struct bytes holder; /* xid */
 	struct bytes key;    /* a lock key */
 	uint64_t holder_age_ms;
-	struct bytes text; /* a sentence for people; empty if OK */
+	struct bytes text;          /* a sentence for people; empty if OK */
+	struct bytes detail;        /* SAGA_SHOW, and of a saga's end: JSON */
+	struct bytes name, version; /* MACHINE_PUT */
+	bool existed;               /* SAGA_START, MACHINE_PUT */
 };
 
-/* ---- phase two ---- */
+/* ---- commands: phase two, and what else participants are told ---- */
 
-enum command_type { COMMAND_COMMIT, COMMAND_ROLLBACK };
+enum command_type {
+	COMMAND_COMMIT, /* of a branch; mode MSG: deliver it */
+	COMMAND_ROLLBACK,
+	COMMAND_CHECK, /* is the message's local transaction committed? .branch
+			* is 0. COMMITTED: yes; ROLLBACKED: no, and never;
+			* …RETRYABLE: it is still open */
+	COMMAND_CALL,  /* a saga's action or compensation */
+};
+
+/* Peers that are not connected to us but called: one for each origin. */
+#define PEER_URL (UINT64_C(1) << 63)
+
+static inline bool peer_is_url(uint64_t peer)
+{
+	return (peer & PEER_URL) != 0;
+}
 
 struct command {
-	uint64_t peer;
-	uint64_t id; /* of this attempt; comes back in branch_done */
+	uint64_t peer; /* peer_is_url(): .resource is the origin */
+	uint64_t id;   /* of this attempt; comes back in branch_done */
 	enum command_type type;
 	struct bytes xid;
 	uint64_t branch;
@@ -220,19 +297,35 @@ struct command {
 	struct bytes application_data;
 	uint32_t attempt; /* 1, 2, … */
 	enum resolution resolution;
-	struct bytes values; /* RESOLVE_VALUES */
+	struct bytes values;      /* RESOLVE_VALUES */
+	struct bytes participant; /* as registered */
+	uint64_t timeout_ms;      /* then its answer is not waited for */
+
+	/* CALL: .resource is the service or its origin, .service what the
+	 * definition says (a URL for an origin), .application_data the input.
+	 * .branch is the task; of a compensation, the task that it undoes. So
+	 * (xid, branch, compensation) is the idempotency key. */
+	struct bytes service;
+	struct bytes method;
+	bool compensation;
 };
 
 struct branch_done {
 	uint64_t peer;
 	uint64_t command; /* struct command .id; late answers are known by it */
+	enum command_type type; /* of the command */
 	struct bytes xid;
 	uint64_t branch;
+	/* Under way, ask again: no failure. .status is …RETRYABLE. */
+	bool in_progress;
 	/* COMMITTED, ROLLBACKED: done. …RETRYABLE, …NOTA: later again.
-	 * …UNRETRYABLE: hung. Anything else counts as retryable. */
+	 * …UNRETRYABLE: hung. Anything else counts as retryable.
+	 * CALL: COMMITTED: done, with the output in .detail;
+	 * COMMIT_UNRETRYABLE: refused; anything else: not known. */
 	enum branch_status status;
-	struct bytes error;  /* for people */
-	struct bytes detail; /* JSON: the difference of a dirty row */
+	struct bytes error;      /* for people */
+	struct bytes error_name; /* CALL: what Catch and Retry look at */
+	struct bytes detail; /* JSON: the difference of a dirty row; output */
 };
 
 /* ---- peers ---- */
@@ -300,6 +393,8 @@ struct archive {
 	uint64_t began_wall_ms;
 	uint64_t ended_wall_ms;
 	uint32_t n_branches;
+	enum gtx_kind kind;
+	struct bytes detail; /* of a saga: JSON, as RQ_SAGA_SHOW */
 };
 
 struct effect {
@@ -371,6 +466,9 @@ struct gtx_view {
 	size_t n_locks;
 	uint64_t next_due_ms; /* from now; UINT64_MAX: nothing is due */
 	struct bytes last_error;
+	enum gtx_kind kind;
+	struct bytes machine, version, business_key; /* of a saga */
+	struct bytes check;                          /* of a message */
 };
 
 struct branch_view {
@@ -388,9 +486,12 @@ struct branch_view {
 	struct bytes detail; /* JSON, of a dirty row; empty if none */
 	const struct bytes *lock_keys;
 	size_t n_lock_keys;
+	struct bytes participant;
+	struct bytes topic, subscriber; /* of a message's delivery, or empty */
 };
 
 struct gtx_filter {
+	unsigned kinds;        /* bits 1 << enum gtx_kind; 0: any */
 	int status;            /* -1: any */
 	bool hung;             /* only those that need an operator */
 	struct bytes text;     /* part of name or application; empty: any */
@@ -415,6 +516,25 @@ MUST_CHECK int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
 /* The outcome that a tombstone remembers. E_NOTFOUND if there is none. */
 MUST_CHECK int core_outcome(const struct core *c, uint64_t number,
 			    enum gtx_status *status);
+
+struct machine_view {
+	struct bytes name, version;
+	struct bytes document;
+	uint64_t added_wall_ms;
+	size_t n_runs; /* unfinished */
+};
+
+/* Every version of every machine that was put, by name, oldest first. */
+void core_machines(const struct core *c,
+		   bool (*each)(void *ctx, struct machine_view), void *ctx);
+
+struct topic_view {
+	struct bytes topic, subscriber, resource, participant;
+};
+
+/* Every subscriber of every topic, by topic and subscriber. */
+void core_topics(const struct core *c,
+		 bool (*each)(void *ctx, struct topic_view), void *ctx);
 
 struct core_stats {
 	uint64_t begun, committed, rolled_back, timed_out, hung;

@@ -6,10 +6,10 @@
 #include <errno.h>
 
 const char *const table_names[ROW_TABLES] = {
-	[ROW_META] = "meta",
-	[ROW_GTX] = "gtx",
-	[ROW_BRANCH] = "branch",
-	[ROW_TOMBSTONE] = "tombstone",
+	[ROW_META] = "meta",     [ROW_GTX] = "gtx",
+	[ROW_BRANCH] = "branch", [ROW_TOMBSTONE] = "tombstone",
+	[ROW_SAGA] = "saga",     [ROW_MACHINE] = "machine",
+	[ROW_TOPIC] = "topic",
 };
 
 /* ---- errors ---- */

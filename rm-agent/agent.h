@@ -62,6 +62,9 @@ uint64_t agent_lock_wait_ms(struct treaty *t);
 
 /* ---- branches ---- */
 
+/* The id in decimal, as barriers want it. */
+void agent_branch_print(char out[24], uint64_t branch_id);
+
 #define AGENT_KEY_MAX 512 /* bytes of a lock key that are kept of a conflict */
 
 /* Who is in the way, after E_CONFLICT, E_DEADLOCK or E_TIMEOUT. */

@@ -123,6 +123,20 @@ static int ask_locks(struct treaty *t, const struct msg *m, const char *what,
 
 /* ---- branches ---- */
 
+void agent_branch_print(char out[24], uint64_t branch)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + branch % 10);
+		branch /= 10;
+	} while (branch > 0);
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits[n - 1 - i];
+	out[n] = '\0';
+}
+
 static uint64_t client_key(struct treaty *t)
 {
 	uint64_t key;

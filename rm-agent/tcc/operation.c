@@ -27,20 +27,6 @@ int context_check(const char *context)
 
 /* ---- making ---- */
 
-void branch_print(char out[24], uint64_t branch)
-{
-	char digits[20];
-	size_t n = 0;
-
-	do {
-		digits[n++] = (char)('0' + branch % 10);
-		branch /= 10;
-	} while (branch > 0);
-	for (size_t i = 0; i < n; i++)
-		out[i] = digits[n - 1 - i];
-	out[n] = '\0';
-}
-
 int operation_init(struct treaty_tcc *op, const struct action *action,
 		   enum operation_type type, struct bytes context)
 {
@@ -59,7 +45,7 @@ void operation_fini(struct treaty_tcc *op)
 void operation_set_branch(struct treaty_tcc *op, uint64_t branch)
 {
 	op->branch = branch;
-	branch_print(op->branch_text, branch);
+	agent_branch_print(op->branch_text, branch);
 }
 
 /* ---- asking ---- */

@@ -55,9 +55,6 @@ void operation_fini(struct treaty_tcc *op);
 /* .branch and .branch_text */
 void operation_set_branch(struct treaty_tcc *op, uint64_t branch);
 
-/* The number in decimal; a u64 has at most 20 digits. */
-void branch_print(char out[24], uint64_t branch);
-
 /* OK, or E_INVALID with a text; NULL is fine and means {}. */
 MUST_CHECK int context_check(const char *context);
 struct bytes context_bytes(const char *context);

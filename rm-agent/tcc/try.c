@@ -130,7 +130,7 @@ int treaty_tcc_branch(struct treaty *t, const char *action, const char *context,
 	if (rc != OK)
 		return rc;
 	*out = (struct treaty_tcc_branch){ .id = branch };
-	branch_print(out->branch_id, branch);
+	agent_branch_print(out->branch_id, branch);
 	memcpy(out->xid, treaty_xid(tx), strlen(treaty_xid(tx)) + 1);
 	return OK;
 }

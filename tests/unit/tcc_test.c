@@ -525,11 +525,11 @@ static void test_branch_ids_are_printed_whole(void **state)
 	char out[24];
 
 	(void)state;
-	branch_print(out, 0);
+	agent_branch_print(out, 0);
 	assert_string_equal(out, "0");
-	branch_print(out, 1090);
+	agent_branch_print(out, 1090);
 	assert_string_equal(out, "1090");
-	branch_print(out, UINT64_MAX);
+	agent_branch_print(out, UINT64_MAX);
 	assert_string_equal(out, "18446744073709551615");
 }
 

@@ -2,7 +2,8 @@
 #
 #   make            build into build/dev
 #   make demo       the wallet checkout, on three SQLite files
-#                   DB=servers: PostgreSQL, MariaDB and SQLite; KEEP=1: stays up
+#                   DB=servers: PostgreSQL, MariaDB and SQLite; KEEP=1: stays
+#                   up; MODE=at: only one mode
 #   make test       every suite
 #   make bench      measurements (nothing is asserted)
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -24,7 +25,8 @@ build/dev: deps
 	@scripts/build dev
 
 demo: build/dev
-	@samples/checkout/demo --build build/dev --db $(DB) $(if $(KEEP),--keep)
+	@samples/checkout/demo --build build/dev --db $(DB) \
+		$(if $(MODE),--mode $(MODE)) $(if $(KEEP),--keep)
 
 test: deps
 	@scripts/test

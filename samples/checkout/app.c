@@ -1,9 +1,13 @@
 #include "samples/checkout/app.h"
 
+#include "samples/checkout/hold.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ROUTES_MAX 16
 
 static int usage(const char *name)
 {
@@ -15,8 +19,7 @@ static int usage(const char *name)
 	return 2;
 }
 
-static bool parse(struct app *app, int argc, char **argv, const char **dsn,
-		  const char **address)
+static bool parse(struct app *app, int argc, char **argv, const char **address)
 {
 	static const struct option options[] = {
 		{ "port", required_argument, NULL, 'p' },
@@ -32,7 +35,7 @@ static bool parse(struct app *app, int argc, char **argv, const char **dsn,
 		if (c == 'p')
 			app->port = (uint16_t)strtoul(optarg, NULL, 10);
 		else if (c == 'd')
-			*dsn = optarg;
+			app->dsn = optarg;
 		else if (c == 't')
 			*address = optarg;
 		else if (c == 'u')
@@ -42,39 +45,66 @@ static bool parse(struct app *app, int argc, char **argv, const char **dsn,
 		else
 			return false;
 	}
-	return *dsn && *address && optind == argc;
+	return app->dsn && *address && optind == argc;
+}
+
+/* The demo can hold the second phase of a branch, and kill it there. */
+static int at_phase_two(void *ctx, const struct treaty_hook_event *e)
+{
+	(void)ctx;
+	if (e->step == TREATY_STEP_PHASE_TWO_COMMIT ||
+	    e->step == TREATY_STEP_PHASE_TWO_ROLLBACK)
+		hold_at(e->after ? "phase two done" : "phase two", e->xid);
+	return TREATY_OK;
+}
+
+static bool open_treaty(struct app *app, const char *address)
+{
+	struct treaty_options options;
+
+	treaty_options_init(&options, sizeof options);
+	options.address = address;
+	options.application = app->name;
+	options.request_timeout_ms = 20000;
+	options.rollback_wait_ms = 10000;
+	if (treaty_open(&app->treaty, &options) == TREATY_OK &&
+	    treaty_hook_add(app->treaty, at_phase_two, NULL) == TREATY_OK)
+		return true;
+	fprintf(stderr, "%s: %s\n", app->name, treaty_last_error());
+	return false;
+}
+
+static bool start_modes(struct app *app)
+{
+	for (const struct mode *const *m = app->modes; *m; m++)
+		if ((*m)->start && !(*m)->start(app))
+			return false;
+	return true;
 }
 
 int app_start(struct app *app, const char *name, int argc, char **argv,
-	      const char *const *schema)
+	      const char *const *schema, const struct mode *const *modes)
 {
-	const char *dsn = NULL, *address = NULL;
-	struct treaty_options options;
+	const char *address = NULL;
 
-	*app = (struct app){ .name = name };
-	if (!parse(app, argc, argv, &dsn, &address))
+	*app = (struct app){ .name = name, .modes = modes };
+	if (!parse(app, argc, argv, &address))
 		return usage(name);
-	treaty_options_init(&options, sizeof options);
-	options.address = address;
-	options.application = name;
-	options.request_timeout_ms = 20000;
-	options.rollback_wait_ms = 10000;
-	if (treaty_open(&app->treaty, &options) != TREATY_OK) {
-		fprintf(stderr, "%s: %s\n", name, treaty_last_error());
-		return 1;
-	}
-	app->database = database_open(app->treaty, dsn, schema);
-	if (!app->database) {
-		treaty_close(app->treaty);
-		return 1;
-	}
-	return 0;
+	if (open_treaty(app, address))
+		app->database = database_open(app->treaty, app->dsn, schema);
+	if (app->database && start_modes(app))
+		return 0;
+	app_stop(app);
+	return 1;
 }
 
 void app_stop(struct app *app)
 {
 	database_close(app->database);
+	database_close(app->xa);
 	treaty_close(app->treaty);
+	/* Handlers of the second phase used it until now. */
+	database_close(app->plain);
 }
 
 int app_http_status(int code)
@@ -98,77 +128,6 @@ int app_http_status(int code)
 	}
 }
 
-static void forget_answer(struct exchange *x)
-{
-	cJSON_Delete(x->answer);
-	x->answer = cJSON_CreateObject();
-	x->status = 200;
-}
-
-static int work_once(struct connection *c, struct exchange *x,
-		     const struct part *part)
-{
-	int rc = treaty_at_begin(c->at);
-
-	if (rc != TREATY_OK)
-		return rc;
-	rc = part->work(c, x);
-	if (rc == TREATY_OK && x->status < 400)
-		return treaty_at_commit(c->at);
-	treaty_at_rollback(c->at);
-	return rc;
-}
-
-/* Did another global transaction decide this, one that is itself undecided? */
-static bool doubtful(int rc, const struct exchange *x)
-{
-	return rc == TREATY_E_CONFLICT || rc == TREATY_E_TIMEOUT ||
-	       rc == TREATY_E_DEADLOCK || (rc == TREATY_OK && x->status == 409);
-}
-
-static int do_part(struct connection *c, struct exchange *x,
-		   const struct part *part)
-{
-	int rc = work_once(c, x, part);
-
-	if (!doubtful(rc, x))
-		return rc;
-	forget_answer(x);
-	rc = part->claim(c, x);
-	if (rc != TREATY_OK || x->status != 200)
-		return rc;
-	return work_once(c, x, part);
-}
-
-void app_participate(struct app *app, struct exchange *x,
-		     const struct part *part)
-{
-	struct treaty_tx *tx = NULL;
-	struct connection *c;
-	int rc;
-
-	if (!x->xid) {
-		answer_error(x, 400, "the header TX_XID is missing");
-		return;
-	}
-	rc = treaty_join(app->treaty, x->xid, &tx);
-	if (rc != TREATY_OK) {
-		answer_error(x, 400, treaty_last_error());
-		return;
-	}
-	c = database_take(app->database);
-	if (c) {
-		rc = do_part(c, x, part);
-		if (rc != TREATY_OK)
-			answer_error(x, app_http_status(rc),
-				     treaty_last_error());
-		database_give(app->database, c);
-	} else {
-		answer_error(x, 503, "the database cannot be reached");
-	}
-	treaty_release(tx);
-}
-
 bool app_exec(struct app *app, struct exchange *x, const char *sql,
 	      const struct treaty_value *params, size_t n,
 	      struct treaty_result **result)
@@ -187,16 +146,103 @@ bool app_exec(struct app *app, struct exchange *x, const char *sql,
 	return rc == TREATY_OK;
 }
 
-void app_count_undo(struct app *app, struct exchange *x)
+static void add_number(cJSON *object, const char *name, double number)
+{
+	cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	if (item)
+		cJSON_SetNumberValue(item, item->valuedouble + number);
+	else
+		cJSON_AddNumberToObject(object, name, number);
+}
+
+static void add_sum(struct app *app, struct exchange *x, cJSON *to,
+		    const char *name, const char *sql)
 {
 	struct treaty_result *r = NULL;
 
-	/* status 1 is a defence row: nothing is left to undo there */
-	if (!app_exec(app, x,
-		      "SELECT count(*) FROM undo_log WHERE log_status = 0",
-		      NULL, 0, &r))
+	if (x->status != 200 || !app_exec(app, x, sql, NULL, 0, &r))
 		return;
-	cJSON_AddNumberToObject(x->answer, "undo_rows",
-				(double)treaty_result_int(r, 0, 0));
+	add_number(to, name, (double)treaty_result_int(r, 0, 0));
 	treaty_result_free(r);
+}
+
+void app_add_sum(struct app *app, struct exchange *x, const char *name,
+		 const char *sql)
+{
+	add_sum(app, x, x->answer, name, sql);
+}
+
+void app_count_left(struct app *app, struct exchange *x, const char *name,
+		    const char *sql)
+{
+	cJSON *left = cJSON_GetObjectItemCaseSensitive(x->answer, "left");
+
+	if (!left)
+		left = cJSON_AddObjectToObject(x->answer, "left");
+	add_sum(app, x, left, name, sql);
+}
+
+void app_count_all_left(struct app *app, struct exchange *x)
+{
+	/* status 1 is a defence row: nothing is left to undo there */
+	app_count_left(app, x, "undo rows",
+		       "SELECT count(*) FROM undo_log WHERE log_status = 0");
+}
+
+void app_serve(void *ctx, struct exchange *x)
+{
+	struct app *app = ctx;
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(x->body, "mode");
+	const char *name = cJSON_IsString(item) ? item->valuestring : "at";
+
+	for (const struct mode *const *m = app->modes; *m; m++) {
+		if (strcmp((*m)->name, name) == 0) {
+			(*m)->serve(app, x);
+			return;
+		}
+	}
+	answer_error(x, 400, "this service has no such mode");
+}
+
+static void handle_hold(void *app, struct exchange *x)
+{
+	const char *point;
+
+	(void)app;
+	if (want_text(x, "point", &point) && !hold_arm(point))
+		answer_error(x, 409, "too many breakpoints");
+}
+
+static void handle_holding(void *app, struct exchange *x)
+{
+	(void)app;
+	cJSON_AddItemToObject(x->answer, "holding", hold_list());
+}
+
+static void handle_release(void *app, struct exchange *x)
+{
+	const char *token;
+
+	(void)app;
+	if (want_text(x, "token", &token) &&
+	    !hold_release(token, number_or(x, "refuse", 0) != 0))
+		answer_error(x, 404, "nothing holds there");
+}
+
+int app_run(struct app *app, const struct route *routes, size_t n)
+{
+	struct route all[ROUTES_MAX] = {
+		{ "POST", "/hold", handle_hold },
+		{ "GET", "/holding", handle_holding },
+		{ "POST", "/release", handle_release },
+	};
+	int rc;
+
+	if (n > ROUTES_MAX - 3)
+		abort();
+	memcpy(all + 3, routes, n * sizeof *routes);
+	rc = service_run(app->name, app->port, all, n + 3, app);
+	app_stop(app);
+	return rc;
 }

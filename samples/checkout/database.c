@@ -193,6 +193,8 @@ struct database *database_open(struct treaty *t, const char *dsn,
 
 void database_close(struct database *d)
 {
+	if (!d)
+		return;
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		close_slot(d, &d->slots[i]);
 	pthread_cond_destroy(&d->given);

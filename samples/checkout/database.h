@@ -32,7 +32,7 @@ struct connection {
  */
 struct database *database_open(struct treaty *t, const char *dsn,
 			       const char *const *schema);
-void database_close(struct database *d);
+void database_close(struct database *d); /* NULL is fine */
 
 /* NULL if the database cannot be reached. */
 struct connection *database_take(struct database *d);

@@ -4,6 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#define ARMED_MAX     4
+#define POINT_MAX     31
+#define BREAK_HOLD_MS 60000
+
 struct hold {
 	struct hold *next;
 	const char *token;
@@ -15,6 +19,7 @@ struct hold {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct hold *holds;
+static char armed[ARMED_MAX][POINT_MAX + 1];
 
 static struct timespec from_now(int64_t ms)
 {
@@ -46,6 +51,41 @@ bool hold_wait(const char *token, const char *xid, int64_t hold_ms)
 	*p = me.next;
 	pthread_mutex_unlock(&lock);
 	return me.refuse;
+}
+
+static char *armed_as(const char *point)
+{
+	for (size_t i = 0; i < ARMED_MAX; i++)
+		if (strcmp(armed[i], point) == 0)
+			return armed[i];
+	return NULL;
+}
+
+bool hold_arm(const char *point)
+{
+	char *place;
+
+	if (strlen(point) > POINT_MAX)
+		return false;
+	pthread_mutex_lock(&lock);
+	place = armed_as("");
+	if (place)
+		memcpy(place, point, strlen(point) + 1);
+	pthread_mutex_unlock(&lock);
+	return place != NULL;
+}
+
+void hold_at(const char *point, const char *xid)
+{
+	char *place;
+
+	pthread_mutex_lock(&lock);
+	place = armed_as(point);
+	if (place)
+		*place = 0;
+	pthread_mutex_unlock(&lock);
+	if (place)
+		(void)hold_wait(point, xid, BREAK_HOLD_MS);
 }
 
 bool hold_release(const char *token, bool refuse)

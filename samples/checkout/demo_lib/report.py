@@ -4,18 +4,12 @@ import os
 import time
 import traceback
 
-LINE = "{mark} {name:<36} {outcome:<28} {ms:>6} ms  {note}"
+LINE = "{mark} {mode:<8} {name:<42} {outcome:<24} {ms:>6} ms  {note}"
 
 
-def conserved(stack):
-    """Money and stock are where they were, or where an order says."""
-    now = stack.audit()
-    return (now["money"] == stack.money_before
-            and now["stock"] == stack.stock_before, now)
-
-
-def run_one(stack, scenario):
+def run_one(stack, mode, scenario):
     begin = time.monotonic()
+    expected = scenario.expected(mode)
     try:
         outcome = scenario.run(stack)
         note = stack.take_note()
@@ -23,61 +17,81 @@ def run_one(stack, scenario):
         traceback.print_exc()
         outcome, note = f"broken: {type(e).__name__}", str(e)
     unfinished = stack.settle(scenario.settle_s)
-    kept, audit = conserved(stack)
+    audit = stack.audit()
     row = {
-        "name": scenario.name, "mode": "AT", "outcome": outcome,
-        "expected": scenario.expected, "conserved": kept,
+        "name": scenario.name, "mode": mode.upper(), "outcome": outcome,
+        "expected": expected,
+        # Money and stock are where they were, or where an order says.
+        "conserved": stack.is_conserved(audit),
         "unfinished": unfinished,
         "ms": round((time.monotonic() - begin) * 1000),
     }
-    good = outcome == scenario.expected and kept and unfinished == 0
-    if not kept:
+    row_good = good(row)
+    if not row["conserved"]:
         note += f" NOT CONSERVED: {audit}"
     if unfinished:
-        note += f" {unfinished} unfinished"
-    print(LINE.format(mark="ok  " if good else "OFF ", note=note, **row),
+        note += f" {unfinished} unfinished: {audit['left']}"
+    print(LINE.format(mark="ok  " if row_good else "OFF ", note=note, **row),
           flush=True)
-    return row, good
+    return row
+
+
+def good(row):
+    return row["outcome"] == row["expected"] and row["conserved"] \
+        and row["unfinished"] == 0
 
 
 def table(rows):
-    print(f"\n{'scenario':<36} {'outcome':<28} {'expected':<28} "
-          f"{'conserved':<10} {'unfinished':<10} ms")
+    """Scenarios down, modes across; what is off is spelled out below."""
+    modes = list(dict.fromkeys(r["mode"] for r in rows))
+    cells = {(r["name"], r["mode"]): r for r in rows}
+    print(f"\n{'scenario':<42} {'expected':<24}"
+          + "".join(f"{m:>12}" for m in modes))
+    for name, expected in dict.fromkeys((r["name"], r["expected"])
+                                        for r in rows):
+        line = f"{name:<42} {expected:<24}"
+        for mode in modes:
+            r = cells.get((name, mode))
+            if r is None or r["expected"] != expected:
+                line += f"{'-':>12}"
+            else:
+                line += f"{('ok ' if good(r) else 'OFF ') + str(r['ms']):>12}"
+        print(line)
+    print("(ok: ended as expected, nothing lost or made, nothing unfinished; "
+          "milliseconds)")
     for r in rows:
-        print(f"{r['name']:<36} {r['outcome']:<28} {r['expected']:<28} "
-              f"{'yes' if r['conserved'] else 'NO':<10} "
-              f"{r['unfinished']:<10} {r['ms']}")
+        if not good(r):
+            print(f"OFF: {r['mode']} {r['name']}: {r['outcome']}, "
+                  f"conserved {r['conserved']}, unfinished {r['unfinished']}")
 
 
-def run(stack, scenarios, path=None):
-    good = True
+def run(stack, chosen, path=None):
     rows = []
-    print(f"checkout on {stack.describe()}", flush=True)
-    for scenario in scenarios:
-        row, fine = run_one(stack, scenario)
-        rows.append(row)
-        good = good and fine
+    for mode, scenarios in chosen:
+        stack.use(mode)
+        print(f"checkout in {mode.upper()} mode, {stack.describe()}",
+              flush=True)
+        rows += [run_one(stack, mode, s) for s in scenarios]
     now = stack.audit()
     audit = {
         "money_before": stack.money_before, "money_after": now["money"],
         "stock_before": stack.stock_before, "stock_after": now["stock"],
         "orders": now["orders"],
     }
-    leftovers = now["undo_rows"]
-    good = good and audit["money_before"] == audit["money_after"] \
-        and audit["stock_before"] == audit["stock_after"] and leftovers == 0
+    fine = all(map(good, rows)) and stack.is_conserved(now) \
+        and not any(now["left"].values())
     table(rows)
     print(f"\naudit: money {audit['money_before']} before, "
           f"{audit['money_after']} after (wallets + paid orders); "
           f"stock {audit['stock_before']} before, {audit['stock_after']} after "
-          f"(shelf + sold); {audit['orders']} orders; "
-          f"{leftovers} undo rows left")
+          f"(shelf + sold); {audit['orders']} orders; left: "
+          + ", ".join(f"{n} {what}" for what, n in now["left"].items()))
     path = path or os.path.join(os.path.dirname(stack.build), "demo",
                                 "report.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
         json.dump({"scenarios": rows, "audit": audit}, f, indent=1)
         f.write("\n")
-    print(f"{'all as expected' if good else 'SOMETHING IS OFF'}; "
+    print(f"{'all as expected' if fine else 'SOMETHING IS OFF'}; "
           f"report in {os.path.relpath(path)}", flush=True)
-    return good
+    return fine

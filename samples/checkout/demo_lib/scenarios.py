@@ -1,64 +1,13 @@
-"""What happens to a checkout. Each scenario says in words how it ended, and
-raises when something on the way was not as it must be."""
+"""What happens to a checkout in AT mode, and in the modes that are like it."""
 import os
 import sqlite3
 import subprocess
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
+from matrix import Background, check, ending, scenario, wallet_of
 from stack import until
-
-SCENARIOS = []
-
-
-class Scenario:
-    def __init__(self, name, expected, settle_s, function):
-        self.name, self.expected = name, expected
-        self.settle_s, self.run = settle_s, function
-
-
-def scenario(name, expected, settle_s=20):
-    def add(function):
-        SCENARIOS.append(Scenario(name, expected, settle_s, function))
-        return function
-    return add
-
-
-def check(fact, text):
-    if not fact:
-        raise AssertionError(text)
-
-
-class Background(threading.Thread):
-    """A checkout that goes on while the scenario breaks things."""
-
-    def __init__(self, stack, token, **more):
-        super().__init__(daemon=True)
-        self.stack, self.token, self.more = stack, token, more
-        self.answer = None
-        self.start()
-
-    def run(self):
-        self.answer = self.stack.checkout(self.token, **self.more)
-
-    def result(self, seconds=60):
-        self.join(seconds)
-        check(self.answer, f"checkout {self.token} did not come back")
-        return self.answer
-
-
-def ending(answer):
-    """The order service's answer as one of the words used below."""
-    status, body = answer
-    if status == 200:
-        return "committed"
-    if status == 409:
-        return "rolled back"
-    if status == 408:
-        return "timed out"
-    return f"{status} {body.get('error', '')}"
 
 
 @scenario("success", "committed")
@@ -89,7 +38,7 @@ def poor(stack):
 
 @scenario("out of stock", "rolled back")
 def out_of_stock(stack):
-    answer = stack.checkout("greedy", user="u3", item="rare", quantity=2)
+    answer = stack.checkout("greedy", user="u3", item=stack.rare, quantity=2)
     stack.note = answer[1].get("error", "")
     return ending(answer)
 
@@ -154,12 +103,12 @@ def timeout(stack):
 
 @scenario("two buyers of the last item", "one bought, one refused")
 def last_item(stack):
-    first = Background(stack, "last-1", user="u5", item="rare", hold_ms=30000)
+    first = Background(stack, "last-1", user="u5", item=stack.rare, hold_ms=30000)
     xid = stack.wait_holding("last-1")
-    second = Background(stack, "last-2", user="u6", item="rare")
+    second = Background(stack, "last-2", user="u6", item=stack.rare)
     keys = [key for branch in stack.transaction(xid)["branches"]
             for key in branch["lock_keys"]]
-    lock = [key for key in keys if "stock" in key and "rare" in key]
+    lock = [key for key in keys if "stock" in key and stack.rare in key]
     check(lock, f"no lock on the last item among {keys}")
     stack.note = f"lock {lock[0]} held by {xid}"
     second.join(0.3 * stack.patience)  # let it come to the lock
@@ -187,10 +136,6 @@ def write_wallet(stack, user, balance):
     subprocess.run(["mariadb", "--no-defaults", "-u", url.username or "root",
                     *where, url.path.strip("/"), "-e", sql], check=True,
                    env={**os.environ, "MYSQL_PWD": url.password or ""})
-
-
-def wallet_of(stack, user):
-    return stack.must("GET", "user", f"/wallet?user={user}")["balance"]
 
 
 @scenario("a foreign UPDATE makes a row dirty", "hung, then repaired")

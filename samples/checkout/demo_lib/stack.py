@@ -12,10 +12,12 @@ import urllib.error
 import urllib.request
 
 from lossy import LossyProxy
+from matrix import MODES
 
 USERS = 40
 WALLET = 10000
-ITEMS = {"pen": (5000, 3), "book": (5000, 20), "rare": (1, 100)}
+ITEMS = {"pen": (5000, 3), "book": (5000, 20)}
+RARE = (1, 100)  # of each mode its own
 
 
 def free_port():
@@ -105,6 +107,7 @@ class Stack:
                       "--show-leak-kinds=definite", "--error-exitcode=9",
                       "--errors-for-leak-kinds=definite"] if valgrind else []
         self.note = ""
+        self.mode = "at"
         self.dir = tempfile.mkdtemp(prefix="treaty-demo-")
         os.chmod(self.dir, 0o711)  # the database servers run as other users
         self.servers = None
@@ -192,11 +195,21 @@ class Stack:
         for n in range(USERS):
             self.must("POST", "user", "/wallet",
                       {"user": f"u{n}", "balance": WALLET})
-        for item, (quantity, price) in ITEMS.items():
+        items = {**ITEMS, **{f"rare-{mode}": RARE for mode in MODES}}
+        for item, (quantity, price) in items.items():
             self.must("POST", "goods", "/stock", {
                 "item": item, "quantity": quantity, "price": price})
         now = self.audit()
         self.money_before, self.stock_before = now["money"], now["stock"]
+
+    def use(self, mode):
+        """Checkouts are in this mode from now on."""
+        self.mode = mode
+
+    @property
+    def rare(self):
+        """There is one of it."""
+        return f"rare-{self.mode}"
 
     def describe(self):
         return ("order on PostgreSQL, user on MariaDB, goods on SQLite"
@@ -236,8 +249,8 @@ class Stack:
         return answer
 
     def checkout(self, token, user="u1", item="pen", quantity=1, **more):
-        body = {"token": token, "user": user, "item": item,
-                "quantity": quantity, **more}
+        body = {"mode": self.mode, "token": f"{self.mode}-{token}",
+                "user": user, "item": item, "quantity": quantity, **more}
         return ask("POST", self.url["order"] + "/checkout", body, timeout=90)
 
     def treaty(self, *args):
@@ -259,32 +272,58 @@ class Stack:
                              + f"/api/v1/transactions/{xid}")
         return answer if status == 200 else None
 
-    def holding(self, token):
-        """The xid of a checkout that pauses before its decision."""
-        held = self.must("GET", "order", "/holding")["holding"]
+    # ---- breakpoints ----
+
+    def holding(self, token, service="order"):
+        """The xid of what holds there."""
+        held = self.must("GET", service, "/holding")["holding"]
         return next((h["xid"] for h in held if h["token"] == token), None)
 
     def wait_holding(self, token):
+        """… for a checkout that pauses before its decision."""
+        token = f"{self.mode}-{token}"
         return until(f"checkout {token} to hold", lambda: self.holding(token))
 
     def release(self, token, refuse=False):
-        self.must("POST", "order", "/release",
-                  {"token": token, "refuse": 1 if refuse else 0})
+        self.must("POST", "order", "/release", {
+            "token": f"{self.mode}-{token}", "refuse": 1 if refuse else 0})
+
+    def arm(self, service, point):
+        """The next one who comes to this point in the service waits there:
+        "phase one" (before the local transaction's end), "phase one done",
+        "phase two", "phase two done" (before the coordinator hears of it)."""
+        self.must("POST", service, "/hold", {"point": point})
+
+    def wait_held(self, service, point):
+        return until(f"{service} to come to {point}",
+                     lambda: self.holding(point, service), 30)
+
+    def go_on(self, service, point):
+        self.must("POST", service, "/release", {"token": point})
+
+    # ---- auditing ----
 
     def audit(self):
-        order, user, goods = (self.must("GET", n, "/audit")
-                              for n in ("order", "user", "goods"))
-        return {
-            "money": user["balance"] + order["amount"],
-            "stock": goods["quantity"] + order["quantity"],
-            "orders": order["orders"],
-            "undo_rows": sum(a["undo_rows"] for a in (order, user, goods)),
-        }
+        """Sums over the services: "money", "stock", "orders", and "left": what
+        must be 0 when nothing is unfinished."""
+        total = {"money": 0, "stock": 0, "orders": 0, "left": {}}
+        for name in ("order", "user", "goods"):
+            answer = self.must("GET", name, "/audit")
+            for what, n in answer.pop("left").items():
+                total["left"][what] = total["left"].get(what, 0) + n
+            for what, n in answer.items():
+                total[what] += n
+        return total
+
+    def is_conserved(self, audit):
+        return audit["money"] == self.money_before \
+            and audit["stock"] == self.stock_before
 
     def settle(self, seconds):
         """Wait until nothing is unfinished; how much still is."""
         def left():
-            return len(self.transactions()) + self.audit()["undo_rows"]
+            return len(self.transactions()) + sum(
+                self.audit()["left"].values())
         try:
             until("everything to finish", lambda: left() == 0,
                   seconds * self.patience)

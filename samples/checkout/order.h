@@ -1,0 +1,49 @@
+#ifndef SAMPLES_CHECKOUT_ORDER_H
+#define SAMPLES_CHECKOUT_ORDER_H
+
+/*
+ * What a checkout is in every mode, and order's modes.
+ */
+
+#include "samples/checkout/app.h"
+
+struct checkout {
+	const char *token, *user, *item;
+	int64_t quantity;
+	int64_t amount; /* known when goods has answered */
+	int64_t id;     /* checkout_number() gives it */
+};
+
+/* Borrows from the request; false after answering what is wrong with it. */
+bool checkout_read(struct exchange *x, struct checkout *co);
+
+/* The order's number; false after answering an error. */
+bool checkout_number(struct app *app, struct exchange *x, struct checkout *co);
+
+/* How a service is to be asked. */
+struct ask {
+	const char *mode;
+	const char *xid;    /* NULL: no header TX_XID */
+	const char *branch; /* the request's "branch"; NULL: none */
+};
+
+/* Have goods pick, have user pay. An answer that is lost is asked for again.
+ * False after answering 409: then it may have been done or not. */
+bool ask_goods(struct app *app, struct exchange *x, struct checkout *co,
+	       const struct ask *ask);
+bool ask_user(struct app *app, struct exchange *x, const struct checkout *co,
+	      const struct ask *ask);
+
+/*
+ * The checkout as one global transaction: begin, `work`, and commit if it
+ * returns true; else it has answered why not, and all is rolled back. Gives the
+ * answer.
+ */
+void checkout_in_transaction(struct app *app, struct exchange *x,
+			     bool (*work)(struct app *app, struct exchange *x,
+					  const char *xid,
+					  struct checkout *co));
+
+extern const struct mode order_at;
+
+#endif

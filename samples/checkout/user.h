@@ -1,0 +1,12 @@
+#ifndef SAMPLES_CHECKOUT_USER_H
+#define SAMPLES_CHECKOUT_USER_H
+
+/*
+ * The wallet's modes.
+ */
+
+#include "samples/checkout/app.h"
+
+extern const struct mode user_at;
+
+#endif

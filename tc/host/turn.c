@@ -62,13 +62,16 @@ static bool own(struct arena *a, struct bytes *b)
 static bool own_reply(struct arena *a, struct reply *r)
 {
 	return own(a, &r->xid) && own(a, &r->holder) && own(a, &r->key) &&
-	       own(a, &r->text);
+	       own(a, &r->text) && own(a, &r->detail) && own(a, &r->name) &&
+	       own(a, &r->version);
 }
 
 static bool own_command(struct arena *a, struct command *c)
 {
 	return own(a, &c->xid) && own(a, &c->resource) &&
-	       own(a, &c->application_data) && own(a, &c->values);
+	       own(a, &c->application_data) && own(a, &c->values) &&
+	       own(a, &c->participant) && own(a, &c->service) &&
+	       own(a, &c->method);
 }
 
 static bool own_effect(struct arena *a, struct effect *fx)
@@ -81,7 +84,8 @@ static bool own_effect(struct arena *a, struct effect *fx)
 		return own(a, &fx->history.text);
 	case FX_ARCHIVE:
 		return own(a, &fx->archive.name) &&
-		       own(a, &fx->archive.application);
+		       own(a, &fx->archive.application) &&
+		       own(a, &fx->archive.detail);
 	case FX_REPLY:
 		return own_reply(a, &fx->reply);
 	case FX_COMMAND:

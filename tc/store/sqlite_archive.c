@@ -31,6 +31,9 @@ int sqlite_put_archive(struct store_sqlite *s, const struct archive *a)
 	(void)sqlite3_bind_int64(st, 5, (sqlite3_int64)a->began_wall_ms);
 	(void)sqlite3_bind_int64(st, 6, (sqlite3_int64)a->ended_wall_ms);
 	(void)sqlite3_bind_int64(st, 7, a->n_branches);
+	(void)sqlite3_bind_int(st, 8, (int)a->kind);
+	if (rc == SQLITE_OK)
+		rc = bind_bytes(st, 9, a->detail);
 	if (rc == SQLITE_OK)
 		rc = run(st);
 	s->n_archive++;
@@ -192,8 +195,8 @@ static int query_end(struct store *base, sqlite3_stmt *st)
 }
 
 #define ARCHIVE_COLUMNS                                                        \
-	"SELECT gtx, status, name, application, began_ms, ended_ms, branches " \
-	"FROM archive "
+	"SELECT gtx, status, name, application, began_ms, ended_ms, "          \
+	"branches, kind, detail FROM archive "
 
 static struct archive column_archive(sqlite3_stmt *st)
 {
@@ -205,6 +208,8 @@ static struct archive column_archive(sqlite3_stmt *st)
 		.began_wall_ms = (uint64_t)sqlite3_column_int64(st, 4),
 		.ended_wall_ms = (uint64_t)sqlite3_column_int64(st, 5),
 		.n_branches = (uint32_t)sqlite3_column_int64(st, 6),
+		.kind = (enum gtx_kind)sqlite3_column_int(st, 7),
+		.detail = column_bytes(st, 8),
 	};
 }
 

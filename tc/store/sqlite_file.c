@@ -1,16 +1,7 @@
-/* Opening, checking and creating the file. */
+/* Opening and checking the file. */
 #include "tc/store/sqlite_impl.h"
 
-#include "base/status.h"
-
 #include <errno.h>
-
-const char *const table_names[ROW_TABLES] = {
-	[ROW_META] = "meta",     [ROW_GTX] = "gtx",
-	[ROW_BRANCH] = "branch", [ROW_TOMBSTONE] = "tombstone",
-	[ROW_SAGA] = "saga",     [ROW_MACHINE] = "machine",
-	[ROW_TOPIC] = "topic",
-};
 
 /* ---- errors ---- */
 
@@ -167,94 +158,6 @@ int sqlite_rewrite_wal(struct store_sqlite *s)
 			    s->path, rc, sqlite3_errstr(rc));
 }
 
-/* ---- a new file ---- */
-
-static void put_names(struct buf *b, const char *column,
-		      const char *(*name)(int), int n)
-{
-	buf_printf(b, "CASE %s", column);
-	for (int i = 0; i < n; i++)
-		buf_printf(b, " WHEN %d THEN '%s'", i, name(i));
-	buf_printf(b, " ELSE 'number ' || %s END", column);
-}
-
-static void put_time(struct buf *b, const char *column, const char *name)
-{
-	buf_printf(b,
-		   "strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s / 1000.0, "
-		   "'unixepoch') AS %s",
-		   column, name);
-}
-
-static void put_tables(struct buf *b)
-{
-	for (int t = 0; t < ROW_TABLES; t++)
-		buf_printf(b,
-			   "CREATE TABLE %s(id INTEGER PRIMARY KEY, "
-			   "gtx INTEGER NOT NULL, status INTEGER NOT NULL, "
-			   "name TEXT NOT NULL, changed_ms INTEGER NOT NULL, "
-			   "checksum INTEGER NOT NULL, body BLOB NOT NULL);",
-			   table_names[t]);
-	buf_put_text(b, "CREATE TABLE archive(gtx INTEGER PRIMARY KEY,"
-			" status INTEGER NOT NULL, name TEXT NOT NULL,"
-			" application TEXT NOT NULL,"
-			" began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
-			" branches INTEGER NOT NULL);"
-			"CREATE TABLE history(gtx INTEGER, line INTEGER,"
-			" wall_ms INTEGER NOT NULL, text TEXT NOT NULL,"
-			" PRIMARY KEY(gtx, line)) WITHOUT ROWID;"
-			"CREATE TABLE fence(epoch INTEGER NOT NULL,"
-			" digest INTEGER NOT NULL);"
-			"INSERT INTO fence VALUES(0, 0);");
-}
-
-static void put_views(struct buf *b)
-{
-	buf_put_text(b,
-		     "CREATE VIEW unfinished AS SELECT id AS number, name, ");
-	put_names(b, "status", gtx_status_name, GTX_STATUSES);
-	buf_put_text(b, " AS status, ");
-	put_time(b, "changed_ms", "changed");
-	buf_put_text(b, " FROM gtx;"
-			"CREATE VIEW branches AS SELECT id AS branch, "
-			"gtx AS number, name AS resource, ");
-	put_names(b, "status", branch_status_name, BRANCH_STATUSES);
-	buf_put_text(b, " AS status, ");
-	put_time(b, "changed_ms", "changed");
-	buf_put_text(b, " FROM branch;"
-			"CREATE VIEW finished AS SELECT gtx AS number, name, "
-			"application, branches, ");
-	put_names(b, "status", gtx_status_name, GTX_STATUSES);
-	buf_put_text(b, " AS status, ");
-	put_time(b, "began_ms", "began");
-	buf_put_text(b, ", ");
-	put_time(b, "ended_ms", "ended");
-	buf_put_text(b, " FROM archive;"
-			"CREATE VIEW story AS SELECT gtx AS number, ");
-	put_time(b, "wall_ms", "at");
-	buf_put_text(b, ", text FROM history ORDER BY gtx, line;");
-}
-
-static int create(struct store_sqlite *s)
-{
-	struct buf b;
-	int rc = SQLITE_NOMEM;
-
-	buf_init(&b, s->base.mem);
-	buf_put_text(&b, "BEGIN IMMEDIATE;");
-	put_tables(&b);
-	put_views(&b);
-	buf_printf(&b, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-		   STORE_APPLICATION_ID, STORE_SQLITE_VERSION);
-	buf_put_text(&b, "COMMIT;");
-	if (buf_error(&b) == OK)
-		rc = sqlite_run(s, buf_text(&b));
-	buf_fini(&b);
-	if (rc == SQLITE_OK)
-		return OK;
-	return sqlite_refuse(s, "creating the tables");
-}
-
 /* ---- is it ours? ---- */
 
 static int check_identity(struct store_sqlite *s, bool *fresh)
@@ -347,6 +250,6 @@ int sqlite_open_file(struct store_sqlite *s)
 	if (rc == OK)
 		rc = set_modes(s);
 	if (rc == OK)
-		rc = fresh ? create(s) : check_pages(s);
+		rc = fresh ? sqlite_create(s) : check_pages(s);
 	return rc;
 }

@@ -62,6 +62,13 @@ int sqlite_number(struct store_sqlite *s, const char *sql, int64_t *out);
  * E_CORRUPT, E_VERSION, E_CONFLICT, E_IO, E_NOMEM with a story. */
 MUST_CHECK int sqlite_open_file(struct store_sqlite *s);
 
+/* ---- tables and views (sqlite_schema.c); errors with a story ---- */
+
+/* In an empty file. */
+MUST_CHECK int sqlite_create(struct store_sqlite *s);
+/* Bring a file of an older format to this one, all or nothing. */
+MUST_CHECK int sqlite_upgrade(struct store_sqlite *s);
+
 /* Write the WAL once more as it is and sync it: a sync that failed in the life
  * before may have left holes in it that only the disk has. */
 MUST_CHECK int sqlite_rewrite_wal(struct store_sqlite *s);

@@ -207,8 +207,8 @@ static void put_sorted(struct store_memory *s, struct finished *f)
 static int put_archive(struct store_memory *s, const struct archive *a)
 {
 	struct finished *old = archive_find(s, a->gtx);
-	struct finished *f = mem_alloc(s->base.mem, sizeof *f + a->name.len +
-							    a->application.len);
+	size_t len = a->name.len + a->application.len + a->detail.len;
+	struct finished *f = mem_alloc(s->base.mem, sizeof *f + len);
 	uint8_t *tail = (uint8_t *)(f + 1);
 
 	if (!f)
@@ -216,6 +216,8 @@ static int put_archive(struct store_memory *s, const struct archive *a)
 	f->archive = *a;
 	f->archive.name = copy_at(tail, a->name);
 	f->archive.application = copy_at(tail + a->name.len, a->application);
+	f->archive.detail =
+		copy_at(tail + a->name.len + a->application.len, a->detail);
 	if (old) {
 		list_remove(&old->link);
 		mem_free(s->base.mem, old);

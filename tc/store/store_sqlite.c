@@ -56,7 +56,8 @@ static const struct {
 	{ SQL_DELETE, true, "DELETE FROM @ WHERE id = ?1" },
 	{ SQL_ARCHIVE, false,
 	  "REPLACE INTO archive(gtx, status, name, application, began_ms, "
-	  "ended_ms, branches) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
+	  "ended_ms, branches, kind, detail) "
+	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" },
 	{ SQL_HISTORY, false,
 	  "INSERT INTO history(gtx, line, wall_ms, text) "
 	  "VALUES(?1, ?2, ?3, ?4)" },
@@ -229,6 +230,8 @@ static int load(struct store *base,
 		rc = sqlite_rewrite_wal(s);
 	if (rc == OK)
 		rc = sqlite_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+	if (rc == OK)
+		rc = sqlite_upgrade(s);
 	if (rc == OK) {
 		(void)sqlite3_wal_hook(s->db, on_wal, s);
 		rc = load_all(s, each, ctx);

@@ -23,13 +23,16 @@
  *  - After a failure nothing is written again, not even when closing.
  *
  * For an operator: `sqlite3 -readonly treaty.db` while treatyd is stopped.
- * The views unfinished, branches, finished and story have names for numbers
- * and times as text (UTC). application_id is 0x54725479 ("TrTy").
+ * The views unfinished, branches, sagas, finished and story have names for
+ * numbers and times as text (UTC). application_id is 0x54725479 ("TrTy").
+ *
+ * A file of an older format is brought to this one when it is loaded; from then
+ * on older programs refuse it.
  */
 
 #include "tc/store/store.h"
 
-#define STORE_SQLITE_VERSION 1 /* user_version of the file */
+#define STORE_SQLITE_VERSION 2 /* user_version of the file */
 
 struct store_sqlite_options {
 	const char *path; /* copied */

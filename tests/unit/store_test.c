@@ -100,7 +100,9 @@ static struct effect archive(uint64_t gtx, uint64_t ended)
 				       .application = BYTES("order"),
 				       .began_wall_ms = ended - 5,
 				       .ended_wall_ms = ended,
-				       .n_branches = 3 };
+				       .n_branches = 3,
+				       .kind = KIND_SAGA,
+				       .detail = BYTES("{}") };
 	return fx;
 }
 
@@ -114,6 +116,8 @@ static struct effect line(uint64_t gtx, uint64_t at, const char *text)
 
 static bool see_archived(void *ctx, const struct archive *a)
 {
+	assert_int_equal(a->kind, KIND_SAGA);
+	assert_true(bytes_equal(a->detail, BYTES("{}")));
 	buf_printf(ctx, "%llu:%.*s;", (unsigned long long)a->gtx,
 		   (int)a->application.len, (const char *)a->application.data);
 	return true;
@@ -137,18 +141,19 @@ static void fill(struct store *s, uint64_t epoch)
 		put(ROW_META, 1, 0, "meta"),   put(ROW_GTX, 7, 0, "old"),
 		put(ROW_GTX, 7, 0, "new"),     put(ROW_GTX, 8, 0, "gone"),
 		put(ROW_BRANCH, 70, 7, "br"),  put(ROW_TOMBSTONE, 5, 0, "t"),
+		put(ROW_SAGA, 7, 7, "run"),    put(ROW_MACHINE, 9, 0, "def"),
 		{ .type = FX_DELETE },         { .type = FX_DELETE },
 		{ .type = FX_REPLY },          archive(5, 1000),
 		line(7, 10, "first"),          line(7, 20, "second"),
 		line(8, 20, "another's line"),
 	};
 
-	fx[6].row = (struct row){ .table = ROW_GTX, .id = 8 };
-	fx[7].row = (struct row){ .table = ROW_GTX, .id = 999 };
+	fx[8].row = (struct row){ .table = ROW_GTX, .id = 8 };
+	fx[9].row = (struct row){ .table = ROW_GTX, .id = 999 };
 	assert_int_equal(store_apply(s, fx, ARRAY_LEN(fx), epoch, true), OK);
 }
 
-#define FILLED "0/1/0:meta;1/7/0:new;2/70/7:br;3/5/0:t;"
+#define FILLED "0/1/0:meta;1/7/0:new;2/70/7:br;3/5/0:t;4/7/7:run;5/9/0:def;"
 
 static void check_people_tables(struct store *s)
 {
@@ -217,7 +222,7 @@ static void test_memory_gives_back_what_it_was_given(void **state)
 	check_pages(s, epoch);
 	store_memory_crash(s, 0);
 	assert_int_equal(store_load(s, count, &n, &epoch), OK);
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 6);
 	assert_int_equal(epoch, 2);
 	store_close(s);
 }
@@ -379,7 +384,8 @@ static void test_an_operator_can_read_it(void **state)
 	assert_int_equal(sqlite3_open(f->options.path, &db), SQLITE_OK);
 	assert_int_equal(
 		sqlite3_exec(db,
-			     "SELECT status, ended FROM finished;"
+			     "SELECT status, ended, kind FROM finished;"
+			     "SELECT number, machine, status FROM sagas;"
 			     "SELECT resource, status FROM branches;"
 			     "SELECT number, status FROM unfinished;"
 			     "SELECT at, text FROM story WHERE number = 8",
@@ -387,7 +393,8 @@ static void test_an_operator_can_read_it(void **state)
 		SQLITE_OK);
 	assert_string_equal(
 		buf_text(&out),
-		"status=Committed;ended=1970-01-01 00:00:01.000;"
+		"status=Committed;ended=1970-01-01 00:00:01.000;kind=saga;"
+		"number=7;machine=a name;status=Begin;"
 		"resource=a name;status=Registered;number=7;status=Begin;"
 		"at=1970-01-01 00:00:00.020;text=another's line;");
 	(void)sqlite3_close(db);

@@ -1,0 +1,29 @@
+-- A store of format 1 (user_version), written by treatyd before there were
+-- sagas: transaction 1 is open, 3 commits, 5 has rolled back.
+CREATE TABLE meta(id INTEGER PRIMARY KEY, gtx INTEGER NOT NULL, status INTEGER NOT NULL, name TEXT NOT NULL, changed_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO meta VALUES(1,0,0,'',1795275836795,5039134796582566943,X'0101000000080000000000000065');
+CREATE TABLE gtx(id INTEGER PRIMARY KEY, gtx INTEGER NOT NULL, status INTEGER NOT NULL, name TEXT NOT NULL, changed_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO gtx VALUES(1,1,1,'buy',1795275836796,8648950662226748924,X'0101000000080000000000000001020000000362757903000000056f726465720400000008000000000000ea6005000000080000018bcfe56be8');
+INSERT INTO gtx VALUES(3,3,8,'buy',1795275836798,-5559935190973918718,X'0101000000080000000000000008020000000362757903000000056f726465720400000008000000000000ea6005000000080000018bcfe56be806000000080000000000000001');
+CREATE TABLE branch(id INTEGER PRIMARY KEY, gtx INTEGER NOT NULL, status INTEGER NOT NULL, name TEXT NOT NULL, changed_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO branch VALUES(2,1,1,'jdbc:pg',1795275836796,6430287193331782581,X'010200000008000000000000000104000000076a6462633a706705000000056f726465720600000002693107000000027b7d0e00000005726f772d61');
+INSERT INTO branch VALUES(4,3,1,'jdbc:pg',1795275836797,404200597972462364,X'010200000008000000000000000104000000076a6462633a706705000000056f726465720600000002693107000000027b7d0e00000005726f772d62');
+CREATE TABLE tombstone(id INTEGER PRIMARY KEY, gtx INTEGER NOT NULL, status INTEGER NOT NULL, name TEXT NOT NULL, changed_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO tombstone VALUES(5,5,11,'',1795275836800,-737439502160565547,X'010100000008000000000000000b02000000080000018bcfe56be8');
+CREATE TABLE archive(gtx INTEGER PRIMARY KEY, status INTEGER NOT NULL, name TEXT NOT NULL, application TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, branches INTEGER NOT NULL);
+INSERT INTO archive VALUES(5,11,'buy','order',1700000001000,1700000001000,1);
+CREATE TABLE history(gtx INTEGER, line INTEGER, wall_ms INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(gtx, line)) WITHOUT ROWID;
+INSERT INTO history VALUES(1,4294967296,1700000001000,'register branch 2 AT on jdbc:pg, 1 lock keys');
+INSERT INTO history VALUES(3,4294967297,1700000001000,'register branch 4 AT on jdbc:pg, 1 lock keys');
+INSERT INTO history VALUES(3,4294967298,1700000001000,'commit decided, 1 branches');
+INSERT INTO history VALUES(5,4294967299,1700000001000,'register branch 6 AT on jdbc:pg, 1 lock keys');
+INSERT INTO history VALUES(5,4294967300,1700000001000,'rollback decided, 1 branches');
+INSERT INTO history VALUES(5,4294967301,1700000001000,'branch 6: PhaseTwo_Rollbacked, attempt 1');
+CREATE TABLE fence(epoch INTEGER NOT NULL, digest INTEGER NOT NULL);
+INSERT INTO fence VALUES(1,-4221545516730475069);
+CREATE VIEW unfinished AS SELECT id AS number, name, CASE status WHEN 0 THEN 'Unknown' WHEN 1 THEN 'Begin' WHEN 2 THEN 'Committing' WHEN 3 THEN 'CommitRetrying' WHEN 4 THEN 'Rollbacking' WHEN 5 THEN 'RollbackRetrying' WHEN 6 THEN 'TimeoutRollbacking' WHEN 7 THEN 'TimeoutRollbackRetrying' WHEN 8 THEN 'AsyncCommitting' WHEN 9 THEN 'Committed' WHEN 10 THEN 'CommitFailed' WHEN 11 THEN 'Rollbacked' WHEN 12 THEN 'RollbackFailed' WHEN 13 THEN 'TimeoutRollbacked' WHEN 14 THEN 'TimeoutRollbackFailed' WHEN 15 THEN 'Finished' WHEN 16 THEN 'CommitRetryTimeout' WHEN 17 THEN 'RollbackRetryTimeout' WHEN 18 THEN 'Deleting' WHEN 19 THEN 'StopCommitOrCommitRetry' WHEN 20 THEN 'StopRollbackOrRollbackRetry' ELSE 'number ' || status END AS status, strftime('%Y-%m-%d %H:%M:%f', changed_ms / 1000.0, 'unixepoch') AS changed FROM gtx;
+CREATE VIEW branches AS SELECT id AS branch, gtx AS number, name AS resource, CASE status WHEN 0 THEN 'Unknown' WHEN 1 THEN 'Registered' WHEN 2 THEN 'PhaseOne_Done' WHEN 3 THEN 'PhaseOne_Failed' WHEN 4 THEN 'PhaseOne_Timeout' WHEN 5 THEN 'PhaseTwo_Committed' WHEN 6 THEN 'PhaseTwo_CommitFailed_Retryable' WHEN 7 THEN 'PhaseTwo_CommitFailed_Unretryable' WHEN 8 THEN 'PhaseTwo_Rollbacked' WHEN 9 THEN 'PhaseTwo_RollbackFailed_Retryable' WHEN 10 THEN 'PhaseTwo_RollbackFailed_Unretryable' WHEN 11 THEN 'PhaseTwo_CommitFailed_XAER_NOTA_Retryable' WHEN 12 THEN 'PhaseTwo_RollbackFailed_XAER_NOTA_Retryable' WHEN 13 THEN 'PhaseOne_RDONLY' WHEN 14 THEN 'STOP_RETRY' WHEN 15 THEN 'PhaseOne_PrepareFailed' ELSE 'number ' || status END AS status, strftime('%Y-%m-%d %H:%M:%f', changed_ms / 1000.0, 'unixepoch') AS changed FROM branch;
+CREATE VIEW finished AS SELECT gtx AS number, name, application, branches, CASE status WHEN 0 THEN 'Unknown' WHEN 1 THEN 'Begin' WHEN 2 THEN 'Committing' WHEN 3 THEN 'CommitRetrying' WHEN 4 THEN 'Rollbacking' WHEN 5 THEN 'RollbackRetrying' WHEN 6 THEN 'TimeoutRollbacking' WHEN 7 THEN 'TimeoutRollbackRetrying' WHEN 8 THEN 'AsyncCommitting' WHEN 9 THEN 'Committed' WHEN 10 THEN 'CommitFailed' WHEN 11 THEN 'Rollbacked' WHEN 12 THEN 'RollbackFailed' WHEN 13 THEN 'TimeoutRollbacked' WHEN 14 THEN 'TimeoutRollbackFailed' WHEN 15 THEN 'Finished' WHEN 16 THEN 'CommitRetryTimeout' WHEN 17 THEN 'RollbackRetryTimeout' WHEN 18 THEN 'Deleting' WHEN 19 THEN 'StopCommitOrCommitRetry' WHEN 20 THEN 'StopRollbackOrRollbackRetry' ELSE 'number ' || status END AS status, strftime('%Y-%m-%d %H:%M:%f', began_ms / 1000.0, 'unixepoch') AS began, strftime('%Y-%m-%d %H:%M:%f', ended_ms / 1000.0, 'unixepoch') AS ended FROM archive;
+CREATE VIEW story AS SELECT gtx AS number, strftime('%Y-%m-%d %H:%M:%f', wall_ms / 1000.0, 'unixepoch') AS at, text FROM history ORDER BY gtx, line;
+PRAGMA application_id=1416778873;
+PRAGMA user_version=1;

@@ -1,6 +1,7 @@
 #include "rm-agent/saga/graph.h"
 
 #include "base/json.h"
+#include "base/url.h"
 #include "base/utf8.h"
 #include "rm-agent/agent.h"
 
@@ -48,22 +49,30 @@ static struct bytes copy(struct treaty_saga_graph *g, const char *text)
 	return b;
 }
 
-/* What is wrong with a name, or NULL. */
-static const char *name_fault(const char *text)
+/* What is wrong with it, or NULL. */
+static const char *text_fault(const char *text)
 {
 	struct bytes b = bytes_of(text);
 
 	if (b.len == 0)
 		return "is missing";
-	if (b.len > TREATY_SAGA_NAME_MAX)
-		return "is longer than 255 bytes";
 	return utf8_valid(b) ? NULL : "is not UTF-8";
 }
 
-static bool check_name(struct treaty_saga_graph *g, const char *step,
-		       const char *what, const char *text)
+static const char *name_fault(const char *text)
 {
-	const char *fault = name_fault(text);
+	if (bytes_of(text).len > TREATY_SAGA_NAME_MAX)
+		return "is longer than 255 bytes";
+	return text_fault(text);
+}
+
+static bool check_service(struct treaty_saga_graph *g, const char *step,
+			  const char *what, const char *text)
+{
+	const char *fault = text_fault(text);
+
+	if (bytes_of(text).len > URL_LEN_MAX)
+		fault = "is longer than 2048 bytes";
 
 	if (fault)
 		fail(g, E_INVALID, "step %s: %s %s", step, what, fault);
@@ -235,9 +244,9 @@ static bool check_step(struct treaty_saga_graph *g,
 		     name);
 		return false;
 	}
-	return check_name(g, name, "its action", s->action) &&
+	return check_service(g, name, "its action", s->action) &&
 	       (!s->compensation ||
-		check_name(g, name, "its compensation", s->compensation)) &&
+		check_service(g, name, "its compensation", s->compensation)) &&
 	       check_json(g, name, "its input", s->input) &&
 	       check_json(g, name, "its compensation_input",
 			  s->compensation_input) &&

@@ -146,6 +146,9 @@ const struct val *read_member(struct reading *r, const struct path *at,
 			      enum json_type type, bool must);
 struct bytes read_name(struct reading *r, const struct path *at,
 		       const struct val *v, const char *key, bool must);
+/* The same for what may be a URL, and so is longer. */
+struct bytes read_service(struct reading *r, const struct path *at,
+			  const struct val *v, const char *key, bool must);
 bool read_flag(struct reading *r, const struct path *at, const struct val *v,
 	       const char *key, bool missing);
 /* A number times `by`, rounded down, less than 2^32. */

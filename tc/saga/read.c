@@ -90,8 +90,9 @@ const struct val *read_member(struct reading *r, const struct path *at,
 	return found;
 }
 
-struct bytes read_name(struct reading *r, const struct path *at,
-		       const struct val *v, const char *key, bool must)
+static struct bytes read_short(struct reading *r, const struct path *at,
+			       const struct val *v, const char *key, bool must,
+			       size_t max)
 {
 	struct path here = { at, bytes_of(key), 0 };
 	const struct val *name = read_member(r, at, v, key, JSON_TEXT, must);
@@ -100,9 +101,21 @@ struct bytes read_name(struct reading *r, const struct path *at,
 		return (struct bytes){ 0 };
 	if (must && name->text.len == 0)
 		reading_fail(r, &here, "this must not be empty");
-	if (name->text.len > 255)
-		reading_fail(r, &here, "this is longer than 255 bytes");
+	if (name->text.len > max)
+		reading_fail(r, &here, "this is longer than %zu bytes", max);
 	return name->text;
+}
+
+struct bytes read_name(struct reading *r, const struct path *at,
+		       const struct val *v, const char *key, bool must)
+{
+	return read_short(r, at, v, key, must, 255);
+}
+
+struct bytes read_service(struct reading *r, const struct path *at,
+			  const struct val *v, const char *key, bool must)
+{
+	return read_short(r, at, v, key, must, 2048);
 }
 
 bool read_flag(struct reading *r, const struct path *at, const struct val *v,

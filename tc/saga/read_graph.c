@@ -71,7 +71,7 @@ static void read_after(struct reading *r, const struct path *at,
 static void read_compensation(struct reading *r, const struct path *at,
 			      const struct val *v, struct state *s)
 {
-	struct bytes name = read_name(r, at, v, "compensation", false);
+	struct bytes name = read_service(r, at, v, "compensation", false);
 	struct path here = { at, BYTES("compensation_input"), 0 };
 	const struct form *input = read_form(r, at, v, "compensation_input");
 	size_t own = (size_t)(s - r->def->states);
@@ -99,7 +99,7 @@ static void read_step(struct reading *r, const struct path *at,
 {
 	struct retry *retry;
 
-	s->service = read_name(r, at, v, "action", true);
+	s->service = read_service(r, at, v, "action", true);
 	s->input = read_form(r, at, v, "input");
 	s->timeout_ms = read_number(r, at, v, "timeout_ms", 1, 0);
 	retry = read_retry(r, at, v);

@@ -51,6 +51,7 @@ static const char *const sub_keys[] = { "Type",
 					"Input",
 					"Output",
 					"Status",
+					"Retry",
 					"Catch",
 					"Next",
 					"CompensateState",
@@ -362,7 +363,7 @@ void read_machine_state(struct reading *r, const struct path *at,
 		s->next = read_state(r, at, v, "Next", false);
 	switch (s->type) {
 	case STATE_SERVICE:
-		s->service = read_name(r, at, v, "ServiceName", true);
+		s->service = read_service(r, at, v, "ServiceName", true);
 		s->method = read_name(r, at, v, "ServiceMethod", true);
 		read_task(r, at, v, s);
 		break;

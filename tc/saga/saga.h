@@ -59,8 +59,9 @@
  *  - A compensation is never given up: it is retried whatever it answers. Where
  *    the attempts of a policy end, the saga hangs until an operator acts.
  *  - A Fail state undoes what is done and not yet compensated. A failed
- *    sub-machine undoes itself and then counts as refused in its parent; one
- *    that succeeded is undone in its place in the parent's order.
+ *    sub-machine undoes itself and then counts as refused in its parent, where
+ *    a retry rule that names its error runs it anew; one that succeeded is
+ *    undone in its place in the parent's order.
  *
  * Pure. No function here reads a clock or keeps anything.
  */

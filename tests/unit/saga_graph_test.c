@@ -131,6 +131,21 @@ static void test_texts_are_escaped(void **state)
 	treaty_saga_graph_free(g);
 }
 
+static void test_a_url_may_be_long(void **state)
+{
+	struct treaty_saga_graph *g = treaty_saga_graph_new("g", NULL);
+	static char url[2049];
+	const char *json;
+
+	(void)state;
+	memset(url, 'u', 2048);
+	treaty_saga_graph_step(
+		g, STEP(.name = "a", .action = url, .compensation = url));
+	assert_int_equal(treaty_saga_graph_json(g, &json), TREATY_OK);
+	saga_def_free(read_back(json));
+	treaty_saga_graph_free(g);
+}
+
 static void test_a_document_may_be_asked_for_again_and_again(void **state)
 {
 	struct treaty_saga_graph *g = treaty_saga_graph_new("g", NULL);
@@ -207,15 +222,17 @@ static void test_a_step_that_makes_no_sense_is_named(void **state)
 {
 	static const struct treaty_saga_retry shrinks = { .rate_permille =
 								  999 };
-	static char name[257];
+	static char name[257], url[2050];
 
 	(void)state;
 	memset(name, 'n', 256);
+	memset(url, 'u', 2049);
 	refused(STEP(.action = "x"), "graph g: the name of a step is missing");
 	refused(STEP(.name = "\xff", .action = "x"), "is not UTF-8");
 	refused(STEP(.name = name, .action = "x"), "longer than 255");
 	refused(STEP(.name = "s"), "step s: its action is missing");
-	refused(STEP(.name = "s", .action = name), "its action is longer");
+	refused(STEP(.name = "s", .action = url), "its action is longer");
+	refused(STEP(.name = "s", .action = "\xff"), "its action is not UTF-8");
 	refused(STEP(.name = "s", .action = "x", .compensation = ""),
 		"step s: its compensation is missing");
 	refused(STEP(.name = "s", .action = "x", .compensation_input = "1"),
@@ -336,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_everything_given_is_in_it),
 		cmocka_unit_test(test_forward_recovery_is_said),
 		cmocka_unit_test(test_texts_are_escaped),
+		cmocka_unit_test(test_a_url_may_be_long),
 		cmocka_unit_test(
 			test_a_document_may_be_asked_for_again_and_again),
 		cmocka_unit_test(test_what_may_run_at_once_is_called_at_once),

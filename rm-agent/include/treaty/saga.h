@@ -194,6 +194,9 @@ struct treaty_saga_run {
 	char xid[TREATY_XID_MAX + 1];
 	bool existed; /* the business key was known: this is the first run */
 	int status;   /* see treaty_saga_status() */
+	/* If it has ended within .wait_ms: what treaty_saga_show() says, with
+	 * the data that it leaves. Yours: treaty_saga_free(). Else NULL. */
+	char *json;
 };
 
 /*
@@ -232,9 +235,11 @@ TREATY_API int treaty_saga_status(struct treaty *t, const char *xid,
 TREATY_API bool treaty_saga_ended(int status);
 
 /*
- * All about a run, as JSON: status, machine, version, business_key, data,
- * error, message, path, calls (docs/saga.md). Freed by treaty_saga_free().
- * TREATY_E_NOTFOUND: no such run, or it ended and was forgotten.
+ * All about a run that has not ended, as JSON: status, machine, version,
+ * business_key, data, error, message, path, calls (docs/saga.md). Freed by
+ * treaty_saga_free(). What has ended is in the coordinator's archive, for
+ * `treaty` and HTTP; its result goes to who waits for it (run.json).
+ * TREATY_E_NOTFOUND: no such run, or it has ended.
  */
 TREATY_API int treaty_saga_show(struct treaty *t, const char *xid, char **json);
 TREATY_API void treaty_saga_free(char *json); /* NULL is fine */

@@ -222,12 +222,6 @@ static void keep_ask(struct core *c, struct ask *ask)
 	list_append(&c->answers, &ask->of_gtx);
 }
 
-static void keep_resolved(struct core *c, struct branch *b)
-{
-	if (b->place == PLACE_HELD)
-		branch_queue(c, b);
-}
-
 int unit_promise(struct core *c)
 {
 	struct list *first = list_first(&c->promises);
@@ -246,8 +240,8 @@ int unit_promise(struct core *c)
 	case PROMISE_DECISION:
 		phase_two_start(c, CONTAINER_OF(p, struct gtx, decision));
 		break;
-	case PROMISE_RESOLVED:
-		keep_resolved(c, CONTAINER_OF(p, struct branch, resolved));
+	case PROMISE_JOB:
+		job_held(c, CONTAINER_OF(p, struct job, held));
 		break;
 	case PROMISE_IDS:
 		ids_stored(&c->ids);

@@ -14,19 +14,24 @@
  *   I6  timers are there for exactly what is in flight, due, in Begin, waiting
  */
 
+static void check_job(const struct job *j)
+{
+	bool timed = j->place == PLACE_FLIGHT || j->place == PLACE_DUE;
+	bool listed = j->place == PLACE_FLIGHT || j->place == PLACE_QUEUED;
+
+	REQUIRE((j->timer.node.at != 0) == timed); /* I6 */
+	REQUIRE(!list_empty(&j->at) == listed);
+	REQUIRE((j->peer != NULL) == (j->place == PLACE_FLIGHT));
+}
+
 static void check_place(const struct branch *b)
 {
-	bool timed = b->place == PLACE_FLIGHT || b->place == PLACE_DUE;
-	bool listed = b->place == PLACE_FLIGHT || b->place == PLACE_QUEUED;
-
-	REQUIRE((b->timer.node.at != 0) == timed); /* I6 */
-	REQUIRE(!list_empty(&b->at) == listed);
-	REQUIRE((b->peer != NULL) == (b->place == PLACE_FLIGHT));
+	check_job(&b->job);
 	if (!b->gtx->started || branch_finished(b->status))
-		REQUIRE(b->place == PLACE_NONE); /* I2 */
+		REQUIRE(b->job.place == PLACE_NONE); /* I2 */
 	else
-		REQUIRE(b->place != PLACE_NONE);
-	if (b->place == PLACE_HUNG)
+		REQUIRE(b->job.place != PLACE_NONE);
+	if (b->job.place == PLACE_HUNG)
 		REQUIRE(branch_hung(b->status));
 }
 

@@ -13,6 +13,7 @@ void core_config_default(struct core_config *config)
 		.peers_max = 10 * 1000,
 		.text_max = 1024,
 		.application_data_max = 1024 * 1024,
+		.participant_max = 16 * 1024,
 		.in_flight_per_peer_max = 64,
 
 		.timeout_ms_default = 60 * 1000,
@@ -55,7 +56,8 @@ static bool good_limits(const struct core_config *k)
 	       k->tombstones_max > 0 && k->peers_max > 0 && k->text_max > 0 &&
 	       k->in_flight_per_peer_max > 0 && k->id_block > 0 &&
 	       k->id_block <= UINT32_MAX && k->text_max <= UINT32_MAX &&
-	       k->application_data_max <= UINT32_MAX;
+	       k->application_data_max <= UINT32_MAX &&
+	       k->participant_max <= UINT32_MAX;
 }
 
 int core_config_check(const struct core_config *k)

@@ -192,8 +192,8 @@ static int unit_timer(struct core *c)
 		rc = decide(c, CONTAINER_OF(t, struct gtx, timer),
 			    GTX_EV_TIMEOUT, NULL);
 		break;
-	case TIMER_BRANCH:
-		rc = branch_timer(c, CONTAINER_OF(t, struct branch, timer));
+	case TIMER_JOB:
+		rc = job_timer(c, CONTAINER_OF(t, struct job, timer));
 		break;
 	case TIMER_WAITER:
 		waiter_timeout(c, CONTAINER_OF(t, struct waiter, timer));
@@ -266,7 +266,7 @@ static int handle(struct core *c, const struct event *event)
 	case EV_REQUEST:
 		return handle_request(c, &event->request);
 	case EV_BRANCH_DONE:
-		return handle_branch_done(c, &event->done);
+		return handle_done(c, &event->done);
 	case EV_STORED:
 		REQUIRE(event->seq <= c->seq);
 		if (event->seq > c->stored)

@@ -80,6 +80,7 @@ struct core_config {
 	size_t peers_max;
 	size_t text_max; /* name, resource, error …, bytes */
 	size_t application_data_max;
+	size_t participant_max; /* what the caller of URLs is told, bytes */
 	size_t in_flight_per_peer_max;
 
 	uint64_t timeout_ms_default; /* of a transaction */

@@ -42,8 +42,8 @@ static int take_record(struct core *c, struct branch *b,
 		       const struct branch_record *r)
 {
 	b->status = r->status;
-	b->attempts = (uint32_t)r->attempts;
-	b->failures = (uint32_t)r->failures;
+	b->job.attempts = (uint32_t)r->attempts;
+	b->job.failures = (uint32_t)r->failures;
 	b->resolution = r->resolution;
 	if (model_dup(&b->values, c->mem, r->values) != OK ||
 	    model_dup(&b->error, c->mem, r->error) != OK ||
@@ -58,8 +58,15 @@ static int load_record(struct core *c, const struct row *row,
 		       const struct branch_record *r)
 {
 	struct branch_spec spec = {
-		row->id,        r->mode,     r->client_key,      r->resource,
-		r->application, r->instance, r->application_data
+		.id = row->id,
+		.mode = r->mode,
+		.client_key = r->client_key,
+		.resource = r->resource,
+		.application = r->application,
+		.instance = r->instance,
+		.application_data = r->application_data,
+		.participant = r->participant,
+		.call_timeout_ms = r->call_timeout_ms,
 	};
 	struct branch *b;
 	int rc = branch_new(&b, c, &spec);

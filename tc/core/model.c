@@ -115,26 +115,26 @@ int branch_new(struct branch **out, struct core *c,
 {
 	struct branch *b;
 
-	if (timer_reserve(c) != OK)
-		return E_NOMEM;
 	b = mem_alloc(c->mem, sizeof *b);
 	if (!b)
 		return E_NOMEM;
+	if (job_init(c, &b->job, JOB_BRANCH) != OK) {
+		mem_free(c->mem, b);
+		return E_NOMEM;
+	}
 	b->id = spec->id;
 	b->mode = spec->mode;
 	b->status = BRANCH_REGISTERED;
 	b->client_key = spec->client_key;
-	b->timer.kind = TIMER_BRANCH;
+	b->job.timeout_ms = spec->call_timeout_ms;
 	list_init(&b->of_gtx);
 	list_init(&b->dead);
-	list_init(&b->at);
-	list_init(&b->resolved.node);
-	c->n_timers++;
-	if (lane_get(&b->lane, &c->peers, spec->resource, spec->application,
+	if (lane_get(&b->job.lane, &c->peers, spec->resource, spec->application,
 		     spec->mode == MODE_AT) != OK ||
-	    model_dup(&b->instance, c->mem, spec->instance) != OK ||
+	    model_dup(&b->job.instance, c->mem, spec->instance) != OK ||
 	    model_dup(&b->application_data, c->mem, spec->application_data) !=
-		    OK) {
+		    OK ||
+	    model_dup(&b->participant, c->mem, spec->participant) != OK) {
 		branch_free(c, b);
 		return E_NOMEM;
 	}
@@ -144,17 +144,15 @@ int branch_new(struct branch **out, struct core *c,
 
 void branch_free(struct core *c, struct branch *b)
 {
-	REQUIRE(list_empty(&b->at));
-	timer_stop(c, &b->timer);
 	lock_set_free(b->locks, &c->locks);
-	lane_put(&c->peers, b->lane);
-	model_free_bytes(c->mem, b->instance);
+	model_free_bytes(c->mem, b->job.instance);
+	job_fini(c, &b->job);
 	model_free_bytes(c->mem, b->application_data);
+	model_free_bytes(c->mem, b->participant);
 	model_free_bytes(c->mem, b->error);
 	model_free_bytes(c->mem, b->detail);
 	model_free_bytes(c->mem, b->values);
 	mem_free(c->mem, b);
-	c->n_timers--;
 }
 
 /* Registration gives ids in order; loading may not. */
@@ -200,30 +198,63 @@ static struct bytes *request_keys(struct request *rq, bool with_keys)
 	return keys;
 }
 
+/* Every text of a request, wherever it stands in the struct. */
+static const size_t texts[] = {
+	offsetof(struct request, xid),
+	offsetof(struct request, name),
+	offsetof(struct request, application),
+	offsetof(struct request, check),
+	offsetof(struct request, resource),
+	offsetof(struct request, participant),
+	offsetof(struct request, application_data),
+	offsetof(struct request, text),
+	offsetof(struct request, reason),
+	offsetof(struct request, version),
+	offsetof(struct request, business_key),
+	offsetof(struct request, input),
+	offsetof(struct request, subscriber),
+};
+
+static struct bytes *text_of(struct request *rq, size_t i)
+{
+	return (struct bytes *)(void *)((char *)rq + texts[i]);
+}
+
+static size_t texts_len(const struct request *rq, size_t n_keys)
+{
+	struct request *from = (struct request *)(uintptr_t)rq;
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		len += text_of(from, i)->len;
+	for (size_t i = 0; i < n_keys; i++)
+		len += rq->lock_keys[i].len;
+	return len;
+}
+
 struct request *request_dup(const struct mem *mem, const struct request *rq,
 			    bool with_keys)
 {
 	size_t n = with_keys ? rq->n_lock_keys : 0;
-	size_t len = rq->xid.len + rq->name.len + rq->application.len +
-		     rq->resource.len + rq->application_data.len + rq->text.len;
+	size_t len = texts_len(rq, n);
 	struct request *copy;
 	struct bytes *keys;
+	uint64_t *schedule;
 	uint8_t *to;
 
-	for (size_t i = 0; i < n; i++)
-		len += rq->lock_keys[i].len;
-	copy = mem_alloc(mem, sizeof *copy + n * sizeof(struct bytes) + len);
+	copy = mem_alloc(mem, sizeof *copy + n * sizeof *keys +
+				      rq->n_schedule * sizeof *schedule + len);
 	if (!copy)
 		return NULL;
 	*copy = *rq;
 	keys = request_keys(copy, with_keys);
-	to = (uint8_t *)(keys + n);
-	to = pack(&copy->xid, to);
-	to = pack(&copy->name, to);
-	to = pack(&copy->application, to);
-	to = pack(&copy->resource, to);
-	to = pack(&copy->application_data, to);
-	to = pack(&copy->text, to);
+	schedule = (uint64_t *)(void *)(keys + n);
+	copy->schedule_ms = rq->n_schedule ? schedule : NULL;
+	for (size_t i = 0; i < rq->n_schedule; i++)
+		schedule[i] = rq->schedule_ms[i];
+	to = (uint8_t *)(schedule + rq->n_schedule);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		to = pack(text_of(copy, i), to);
 	for (size_t i = 0; i < n; i++)
 		to = pack(&keys[i], to);
 	return copy;
@@ -237,10 +268,10 @@ void gtx_retire(struct core *c, struct gtx *g)
 	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
-		branch_place(c, b, PLACE_NONE);
+		job_place(c, &b->job, PLACE_NONE);
 		lock_set_free(b->locks, &c->locks);
 		b->locks = NULL;
-		list_remove(&b->resolved.node);
+		list_remove(&b->job.held.node);
 		map_remove(&c->branches, &b->by_id);
 		list_append(&c->dead_branches, &b->dead);
 	}

@@ -19,14 +19,14 @@
  *    the next step.
  */
 
-#include "base/heap.h"
-#include "base/list.h"
 #include "base/map.h"
+#include "tc/core/await.h"
 #include "tc/core/branch.h"
 #include "tc/core/core.h"
 #include "tc/core/fx.h"
 #include "tc/core/gtx.h"
 #include "tc/core/ids.h"
+#include "tc/core/job.h"
 #include "tc/core/lock_wait.h"
 #include "tc/core/peers.h"
 #include "tc/core/record.h"
@@ -34,27 +34,6 @@
 #include "tc/core/tombs.h"
 
 #define META_IDS 1 /* ROW_META: the end of the reserved numbers */
-
-enum timer_kind { TIMER_GTX, TIMER_BRANCH, TIMER_WAITER, TIMER_ASK };
-
-struct timer {
-	struct heap_node node;
-	enum timer_kind kind;
-};
-
-/* Something to be done when every row up to .seq is durable. */
-enum promise_kind {
-	PROMISE_ASK,      /* give the answer, or wait for phase two */
-	PROMISE_DECISION, /* begin phase two */
-	PROMISE_RESOLVED, /* the branch may be tried again */
-	PROMISE_IDS,      /* the numbers may be used */
-};
-
-struct promise {
-	struct list node; /* on core.promises while it waits */
-	uint64_t seq;
-	enum promise_kind kind;
-};
 
 /* What a reply says; its texts are made when it leaves. */
 struct answer {
@@ -105,17 +84,6 @@ struct gtx {
 	struct list asks;
 };
 
-/* Where a branch stands in phase two. Only branch_place() changes it. */
-enum place {
-	PLACE_NONE,    /* phase one, or finished */
-	PLACE_BLOCKED, /* another branch must be finished first */
-	PLACE_QUEUED,  /* waits for a place at a peer */
-	PLACE_FLIGHT,  /* a command is under way; .timer: then it is lost */
-	PLACE_DUE,     /* .timer: then it is tried again */
-	PLACE_HELD,    /* a resolution is on its way to the disk */
-	PLACE_HUNG,    /* waits for an operator */
-};
-
 struct branch {
 	struct map_node by_id;
 	struct list of_gtx;
@@ -127,26 +95,16 @@ struct branch {
 	enum branch_mode mode;
 	enum branch_status status;
 	uint64_t client_key;
-	struct lane *lane;             /* resource and application */
-	struct bytes instance;         /* owned */
+	struct job job;                /* its phase two; .instance is owned */
 	struct bytes application_data; /* owned */
+	struct bytes participant;      /* owned */
 	struct lock_set *locks;        /* NULL: none, or given up */
-
-	enum place place;
-	struct list at;    /* queue or flight of a peer, or a lane */
-	struct peer *peer; /* PLACE_FLIGHT */
-	uint64_t command;
-	struct timer timer;
-	uint32_t attempts;   /* commands sent */
-	uint32_t failures;   /* that count towards attempts_max */
-	struct bytes error;  /* owned */
-	struct bytes detail; /* owned */
+	struct bytes error;            /* owned */
+	struct bytes detail;           /* owned */
 
 	enum resolution resolution;
-	struct bytes values;     /* owned */
-	bool resolution_unused;  /* no command carried it yet */
-	uint64_t resolution_seq; /* of the row that has it */
-	struct promise resolved;
+	struct bytes values;    /* owned */
+	bool resolution_unused; /* no command carried it yet */
 };
 
 /* A lock request that waits, or waited and must be told that it failed. */
@@ -233,6 +191,8 @@ struct branch_spec {
 	enum branch_mode mode;
 	uint64_t client_key;
 	struct bytes resource, application, instance, application_data;
+	struct bytes participant;
+	uint64_t call_timeout_ms;
 };
 
 struct branch *branch_find(const struct core *c, uint64_t id);
@@ -335,16 +295,14 @@ void waiter_free(struct core *c, struct waiter *w);
 
 /* ---- phase two (phase_two.c) ---- */
 
-void branch_place(struct core *c, struct branch *b, enum place place);
+extern const struct job_hooks branch_job;
 void phase_two_start(struct core *c, struct gtx *g);
-/* Try it as soon as there is a place. */
-void branch_queue(struct core *c, struct branch *b);
-MUST_CHECK int handle_branch_done(struct core *c,
-				  const struct branch_done *done);
-MUST_CHECK int branch_timer(struct core *c, struct branch *b);
-MUST_CHECK int unit_send(struct core *c);
-MUST_CHECK int handle_peer_up(struct core *c, const struct peer_up *up);
-void handle_peer_gone(struct core *c, uint64_t id);
+MUST_CHECK int branch_answered(struct core *c, const struct branch_done *done);
+
+/* ---- sagas ---- */
+
+/* Hears every answer to a COMMAND_CALL, late and repeated ones, too. */
+MUST_CHECK int saga_answered(struct core *c, const struct branch_done *done);
 
 /* ---- requests (request.c, operate.c) ---- */
 

@@ -83,9 +83,9 @@ static void take_up(struct core *c, struct branch *b)
 {
 	b->gtx->n_hung -= branch_hung(b->status);
 	b->status = taken_up(b->gtx, b);
-	b->failures = 0;
-	if (b->place == PLACE_HUNG || b->place == PLACE_DUE)
-		branch_queue(c, b);
+	b->job.failures = 0;
+	if (b->job.place == PLACE_HUNG || b->job.place == PLACE_DUE)
+		job_queue(c, &b->job);
 }
 
 int handle_retry(struct core *c, const struct request *rq)
@@ -162,13 +162,11 @@ static void commit_resolve(struct core *c, struct branch *b,
 	b->values = values;
 	b->resolution = rq->resolution;
 	b->resolution_unused = true;
-	b->resolution_seq = row_seq(c);
 	b->seq = row_seq(c);
+	job_hold(c, &b->job, row_seq(c));
 	take_up(c, b);
-	if (b->place == PLACE_QUEUED)
-		branch_queue(c, b); /* now held until it is durable */
-	list_remove(&b->resolved.node);
-	promise_add(c, &b->resolved, PROMISE_RESOLVED, row_seq(c));
+	if (b->job.place == PLACE_QUEUED)
+		job_queue(c, &b->job); /* now held until it is durable */
 }
 
 static int resolve(struct core *c, struct branch *b, const struct request *rq)

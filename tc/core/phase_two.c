@@ -7,51 +7,16 @@
 /*
  * Commands to branches, and what becomes of them.
  *
- *            start, or the one before it is finished
- *   BLOCKED ----------------------------------------> QUEUED <---------+
- *                                                        |             |
- *                                        a place is free |             |
- *                                                        v             |
- *      finished (NONE) <------ done ------------------ FLIGHT          |
- *                                                        |             |
- *                                    failed, or no answer|    due      |
- *                                                        v             |
- *                                                       DUE -----------+
- *                                   too often, or never: HUNG          |
- *                                                         | operator   |
- *                                       resolve: HELD ----+------------+
+ * The job (job.h) tells the participant; here is what its answers mean.
+ *
+ *   start: BLOCKED behind another branch, or QUEUED
+ *   done: NONE, and the next one that was blocked is let go
+ *   failed, or no answer: DUE; too often, or never to be done: HUNG
+ *   an operator: QUEUED again
  *
  * A command whose peer went away is due again at once and does not count as a
  * failure: a peer that comes and goes must not use up the attempts.
  */
-
-/* ---- places ---- */
-
-static void leave_place(struct core *c, struct branch *b)
-{
-	if (b->place == PLACE_FLIGHT) {
-		peers_back(&c->peers, b->peer, &b->at);
-		b->peer = NULL;
-	}
-	list_remove(&b->at);
-	timer_stop(c, &b->timer);
-}
-
-void branch_place(struct core *c, struct branch *b, enum place place)
-{
-	leave_place(c, b);
-	b->place = place;
-}
-
-void branch_queue(struct core *c, struct branch *b)
-{
-	branch_place(c, b, PLACE_QUEUED);
-	if (b->resolution_seq > c->stored) {
-		b->place = PLACE_HELD;
-		return;
-	}
-	peers_queue(&c->peers, b->lane, b->instance, &b->at);
-}
 
 /* ---- order ---- */
 
@@ -76,7 +41,7 @@ static struct branch *next_in_order(const struct gtx *g, struct list *node)
  * resource says that a newer one is still to be undone. */
 static bool must_wait(struct gtx *g, const struct branch *b, bool *first)
 {
-	struct resource *r = b->lane->resource;
+	struct resource *r = b->job.lane->resource;
 
 	if (g->ordered) {
 		bool wait = !*first;
@@ -95,16 +60,16 @@ static bool must_wait(struct gtx *g, const struct branch *b, bool *first)
 static void unstamp(const struct gtx *g)
 {
 	LIST_EACH(node, &g->branches)
-		branch_at(node)->lane->resource->stamp = 0;
+		branch_at(node)->job.lane->resource->stamp = 0;
 }
 
 /* Nothing is in its way any more. */
 static void let_go(struct core *c, struct branch *b)
 {
 	if (branch_hung(b->status))
-		branch_place(c, b, PLACE_HUNG);
+		job_place(c, &b->job, PLACE_HUNG);
 	else
-		branch_queue(c, b);
+		job_queue(c, &b->job);
 }
 
 void phase_two_start(struct core *c, struct gtx *g)
@@ -117,7 +82,7 @@ void phase_two_start(struct core *c, struct gtx *g)
 		if (branch_finished(b->status))
 			continue;
 		if (must_wait(g, b, &first))
-			branch_place(c, b, PLACE_BLOCKED);
+			job_place(c, &b->job, PLACE_BLOCKED);
 		else
 			let_go(c, b);
 	}
@@ -132,9 +97,10 @@ static void unblock(struct core *c, const struct branch *b)
 	struct branch *next = next_in_order(g, node);
 
 	for (; next; next = next_in_order(g, &next->of_gtx)) {
-		if (next->place != PLACE_BLOCKED)
+		if (next->job.place != PLACE_BLOCKED)
 			continue;
-		if (!g->ordered && next->lane->resource != b->lane->resource)
+		if (!g->ordered &&
+		    next->job.lane->resource != b->job.lane->resource)
 			continue;
 		let_go(c, next);
 		return;
@@ -143,51 +109,36 @@ static void unblock(struct core *c, const struct branch *b)
 
 /* ---- sending ---- */
 
-static void command_of(struct core *c, const struct branch *b,
-		       const struct peer *p, struct command *out)
+static struct branch *branch_of(const struct job *j)
 {
-	const struct gtx *g = b->gtx;
-
-	*out = (struct command){
-		.peer = p->id,
-		.id = c->command + 1,
-		.type = rolls_back(g) ? COMMAND_ROLLBACK : COMMAND_COMMIT,
-		.xid = fx_xid(&c->fx, c->config.coordinator, g->party.number),
-		.branch = b->id,
-		.mode = b->mode,
-		.resource = b->lane->resource->name,
-		.application_data = b->application_data,
-		.attempt = b->attempts + 1,
-		.resolution = b->resolution,
-		.values = b->values,
-	};
+	return CONTAINER_OF((struct job *)(uintptr_t)j, struct branch, job);
 }
 
-int unit_send(struct core *c)
+static void branch_command(struct core *c, const struct job *j,
+			   struct command *out)
 {
-	struct peer *p;
-	struct list *node = peers_next(&c->peers, &p);
-	struct command command;
-	struct branch *b;
+	const struct branch *b = branch_of(j);
 
-	if (!node)
-		return 0;
-	b = CONTAINER_OF(node, struct branch, at);
-	REQUIRE(b->place == PLACE_QUEUED && b->gtx->started);
-	command_of(c, b, p, &command);
-	fx_add(&c->fx, FX_COMMAND)->command = command;
-	if (!fx_ok(&c->fx))
-		return E_NOMEM;
-	peers_sent(p, node);
-	b->place = PLACE_FLIGHT;
-	b->peer = p;
-	b->command = ++c->command;
-	c->stats.commands++;
-	c->stats.retries += b->attempts > 0;
-	b->attempts++;
-	b->resolution_unused = false;
-	timer_set(c, &b->timer, c->now_ms + c->config.command_timeout_ms);
-	return 1;
+	(void)c;
+	REQUIRE(b->gtx->started);
+	out->type = rolls_back(b->gtx) ? COMMAND_ROLLBACK : COMMAND_COMMIT;
+	out->branch = b->id;
+	out->mode = b->mode;
+	out->application_data = b->application_data;
+	out->participant = b->participant;
+	out->resolution = b->resolution;
+	out->values = b->values;
+}
+
+static void branch_sent(struct core *c, struct job *j)
+{
+	(void)c;
+	branch_of(j)->resolution_unused = false;
+}
+
+static uint64_t branch_gtx(const struct job *j)
+{
+	return branch_of(j)->gtx->party.number;
 }
 
 /* ---- answers ---- */
@@ -225,7 +176,7 @@ static enum branch_event weigh(const struct core *c, const struct branch *b,
 		return e;
 	if (is_never(e)) /* a resolution came after this command left */
 		return b->resolution_unused ? BRANCH_EV_ROLLBACK_LATER : e;
-	if (max > 0 && b->failures + 1 >= max)
+	if (max > 0 && b->job.failures + 1 >= max)
 		return back ? BRANCH_EV_ROLLBACK_GAVE_UP
 			    : BRANCH_EV_COMMIT_GAVE_UP;
 	return e;
@@ -261,13 +212,13 @@ static void say_outcome(struct core *c, const struct branch *b,
 			    fx_printf(&c->fx,
 				      "branch %" PRIu64
 				      ": %s, attempt %" PRIu32,
-				      b->id, name, b->attempts));
+				      b->id, name, b->job.attempts));
 	else
 		row_history(c, number,
 			    fx_printf(&c->fx,
 				      "branch %" PRIu64 " attempt %" PRIu32
 				      " failed: %s: %.*s",
-				      b->id, b->attempts, name,
+				      b->id, b->job.attempts, name,
 				      (int)o->error.len,
 				      (const char *)o->error.data));
 }
@@ -318,22 +269,9 @@ static void take_texts(struct core *c, struct branch *b, struct outcome *o)
 	b->detail = o->detail;
 }
 
-static uint64_t back_off(struct core *c, uint32_t failures)
-{
-	uint64_t ms = c->config.retry_ms_first;
-
-	while (failures-- > 1 && ms < c->config.retry_ms_max)
-		ms *= 2;
-	if (ms > c->config.retry_ms_max)
-		ms = c->config.retry_ms_max;
-	/* Between half of it and all of it, so that what failed together does
-	 * not come back together. */
-	return ms - random_next(&c->jitter) % (ms / 2 + 1);
-}
-
 static void finish_branch(struct core *c, struct branch *b)
 {
-	branch_place(c, b, PLACE_NONE);
+	job_place(c, &b->job, PLACE_NONE);
 	lock_set_free(b->locks, &c->locks);
 	b->locks = NULL;
 	b->stored = false;
@@ -350,15 +288,14 @@ static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
 	g->n_hung -= branch_hung(b->status);
 	g->n_hung += branch_hung(o->next);
 	b->status = o->next;
-	b->failures = o->failures;
+	b->job.failures = o->failures;
 	g->status = o->gtx_next;
 	if (o->done) {
 		finish_branch(c, b);
 	} else if (branch_hung(b->status)) {
-		branch_place(c, b, PLACE_HUNG);
+		job_place(c, &b->job, PLACE_HUNG);
 	} else {
-		branch_place(c, b, PLACE_DUE);
-		timer_set(c, &b->timer, c->now_ms + back_off(c, b->failures));
+		job_due(c, &b->job, job_back_off(c, b->job.failures));
 	}
 	if (o->ends) {
 		ending_commit(c, g, &o->ending);
@@ -380,7 +317,7 @@ static int settle(struct core *c, struct branch *b, enum branch_event event,
 	o.next = rule.next;
 	o.done = branch_finished(o.next);
 	o.ends = o.done && b->gtx->n_open == 1;
-	o.failures = b->failures + is_failure(o.event);
+	o.failures = b->job.failures + is_failure(o.event);
 	o.gtx_next = gtx_next(b, &o);
 	rc = stage_texts(c, &o, o.done ? BYTES("") : error,
 			 o.done ? BYTES("") : detail);
@@ -405,91 +342,34 @@ static bool counts(const struct branch *b, const struct branch_done *done,
 		return false;
 	if (!is_failure(event))
 		return true;
-	return b->place == PLACE_FLIGHT && b->command == done->command;
+	return job_answered_by(&b->job, done);
 }
 
-int handle_branch_done(struct core *c, const struct branch_done *done)
+int branch_answered(struct core *c, const struct branch_done *done)
 {
 	struct branch *b = branch_find(c, done->branch);
-	struct peer *p = peers_find(&c->peers, done->peer);
 	enum branch_event event;
-	int rc = OK;
 
-	if (b && b->gtx->started) {
-		event = branch_answer(!rolls_back(b->gtx), done->status);
-		if (counts(b, done, event))
-			rc = settle(c, b, event, done->error, done->detail);
-	}
-	if (rc == OK && p)
-		peers_trust(&c->peers, p); /* it does answer */
-	return rc;
+	if (!b || !b->gtx->started)
+		return OK;
+	event = branch_answer(!rolls_back(b->gtx), done->status);
+	if (!counts(b, done, event))
+		return OK;
+	return settle(c, b, event, done->error, done->detail);
 }
 
-/* ---- time ---- */
-
-/* Nobody shall wait in the queue of a peer that does not answer. */
-static void drain(struct core *c, struct peer *p)
+static int branch_lost(struct core *c, struct job *j, struct bytes error)
 {
-	struct list waiting;
-
-	list_init(&waiting);
-	LIST_EACH(node, &p->queue) {
-		list_remove(node);
-		list_append(&waiting, node);
-	}
-	LIST_EACH(node, &waiting)
-		branch_queue(c, CONTAINER_OF(node, struct branch, at));
-}
-
-static int command_lost(struct core *c, struct branch *b)
-{
+	struct branch *b = branch_of(j);
 	enum branch_event e =
 		branch_answer(!rolls_back(b->gtx), BRANCH_UNKNOWN);
-	struct peer *p = b->peer;
-	struct bytes error =
-		fx_printf(&c->fx, "no answer within %" PRIu64 " ms",
-			  c->config.command_timeout_ms);
-	int rc = fx_ok(&c->fx) ? settle(c, b, e, error, b->detail) : E_NOMEM;
 
-	if (rc == OK && !p->suspect) {
-		peers_suspect(p);
-		drain(c, p);
-	}
-	return rc;
+	return settle(c, b, e, error, b->detail);
 }
 
-int branch_timer(struct core *c, struct branch *b)
-{
-	if (b->place == PLACE_FLIGHT)
-		return command_lost(c, b);
-	REQUIRE(b->place == PLACE_DUE);
-	branch_queue(c, b);
-	return OK;
-}
-
-/* ---- peers ---- */
-
-int handle_peer_up(struct core *c, const struct peer_up *up)
-{
-	struct peer *p;
-	int rc = peers_up(&c->peers, up, &p);
-
-	if (rc == OK)
-		drain(c, p); /* it may not have the resources any more */
-	return rc;
-}
-
-void handle_peer_gone(struct core *c, uint64_t id)
-{
-	struct peer *p = peers_find(&c->peers, id);
-
-	parked_of_peer(c, id);
-	if (!p)
-		return;
-	waiters_of_peer(c, p);
-	peers_suspect(p); /* gets nothing back */
-	drain(c, p);
-	LIST_EACH(node, &p->flight)
-		branch_queue(c, CONTAINER_OF(node, struct branch, at));
-	peers_gone(&c->peers, p);
-}
+const struct job_hooks branch_job = {
+	.command = branch_command,
+	.sent = branch_sent,
+	.lost = branch_lost,
+	.gtx = branch_gtx,
+};

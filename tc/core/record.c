@@ -25,11 +25,16 @@ enum branch_tag {
 	BR_ERROR = 12,
 	BR_DETAIL = 13,
 	BR_LOCK_KEY = 14, /* once for each, in order */
+	BR_PARTICIPANT = 15,
+	BR_CALL_TIMEOUT = 16,
 };
 
 enum tombstone_tag { TOMB_STATUS = 1, TOMB_ENDED = 2 };
 
 enum number_tag { NUMBER_VALUE = 1 };
+
+/* No duration is longer; sums of them must not overflow. */
+#define DURATION_MAX (UINT64_C(1) << 56)
 
 static void put_bytes(struct buf *out, int tag, struct bytes b)
 {
@@ -70,6 +75,8 @@ void record_put_branch(struct buf *out, const struct branch_record *r)
 	put_bytes(out, BR_APPLICATION, r->application);
 	put_bytes(out, BR_INSTANCE, r->instance);
 	put_bytes(out, BR_DATA, r->application_data);
+	put_bytes(out, BR_PARTICIPANT, r->participant);
+	put_number(out, BR_CALL_TIMEOUT, r->call_timeout_ms);
 	put_number(out, BR_ATTEMPTS, r->attempts);
 	put_number(out, BR_FAILURES, r->failures);
 	put_number(out, BR_RESOLUTION, (uint64_t)r->resolution);
@@ -200,6 +207,9 @@ static bool branch_bytes(struct branch_record *out, const struct field *f)
 	case BR_DATA:
 		out->application_data = f->bytes;
 		return true;
+	case BR_PARTICIPANT:
+		out->participant = f->bytes;
+		return true;
 	case BR_VALUES:
 		out->values = f->bytes;
 		return true;
@@ -237,6 +247,8 @@ static bool branch_field(struct branch_record *out, const struct field *f)
 		return ok;
 	case BR_CLIENT_KEY:
 		return number_to(&out->client_key, f, UINT64_MAX);
+	case BR_CALL_TIMEOUT:
+		return number_to(&out->call_timeout_ms, f, DURATION_MAX);
 	case BR_ATTEMPTS:
 		return number_to(&out->attempts, f, UINT32_MAX);
 	case BR_FAILURES:

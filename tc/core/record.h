@@ -42,6 +42,8 @@ struct branch_record {
 	struct bytes application;
 	struct bytes instance;
 	struct bytes application_data;
+	struct bytes participant;
+	uint64_t call_timeout_ms;
 	uint64_t attempts;
 	uint64_t failures;
 	enum resolution resolution;

@@ -10,6 +10,15 @@
 
 /* ---- what is wrong with a request ---- */
 
+static const char *bad_target(const struct core *c, const struct request *rq)
+{
+	if (rq->participant.len > c->config.participant_max)
+		return "participant longer than participant_max";
+	if (rq->call_timeout_ms > c->config.timeout_ms_max)
+		return "call timeout longer than timeout_ms_max";
+	return NULL;
+}
+
 static const char *bad_branch(const struct core *c, const struct request *rq,
 			      int *err)
 {
@@ -26,7 +35,7 @@ static const char *bad_branch(const struct core *c, const struct request *rq,
 		return "resource or application longer than text_max";
 	if (rq->application_data.len > k->application_data_max)
 		return "application data longer than application_data_max";
-	return NULL;
+	return bad_target(c, rq);
 }
 
 static const char *bad_keys(const struct core *c, const struct request *rq,
@@ -67,7 +76,7 @@ static const char *no_room(const struct core *c, const struct gtx *g,
 static void say_registered(struct core *c, const struct gtx *g,
 			   const struct branch *b, const struct lock_set *set)
 {
-	struct bytes resource = b->lane->resource->name;
+	struct bytes resource = b->job.lane->resource->name;
 
 	row_history(c, g->party.number,
 		    fx_printf(&c->fx,
@@ -89,6 +98,8 @@ static struct branch_spec spec_of(const struct core *c, const struct gtx *g,
 		.resource = rq->resource,
 		.application = rq->application,
 		.application_data = rq->application_data,
+		.participant = rq->participant,
+		.call_timeout_ms = rq->call_timeout_ms,
 	};
 
 	if (p) {
@@ -413,7 +424,7 @@ static int repeat(struct core *c, struct gtx *g, const struct branch *b,
 	struct answer a = answer_about(rq, OK, g);
 
 	if (b->mode != rq->mode ||
-	    !bytes_equal(b->lane->resource->name, rq->resource))
+	    !bytes_equal(b->job.lane->resource->name, rq->resource))
 		return refuse(c, rq, g, E_INVALID,
 			      "client_key was used for another branch");
 	if (b->status == BRANCH_PHASE_ONE_FAILED)

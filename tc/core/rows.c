@@ -68,12 +68,14 @@ struct branch_record branch_record(const struct branch *b)
 		.mode = b->mode,
 		.status = b->status,
 		.client_key = b->client_key,
-		.resource = b->lane->resource->name,
-		.application = b->lane->application,
-		.instance = b->instance,
+		.resource = b->job.lane->resource->name,
+		.application = b->job.lane->application,
+		.instance = b->job.instance,
 		.application_data = b->application_data,
-		.attempts = b->attempts,
-		.failures = b->failures,
+		.participant = b->participant,
+		.call_timeout_ms = b->job.timeout_ms,
+		.attempts = b->job.attempts,
+		.failures = b->job.failures,
 		.resolution = b->resolution,
 		.values = b->values,
 		.error = b->error,
@@ -94,7 +96,7 @@ void row_put_branch(struct core *c, const struct branch *b, const struct gtx *g,
 	row = put(c, ROW_BRANCH, b->id, fx_take(&c->fx, &body), forced);
 	row->gtx = g->party.number;
 	row->status = (int)r->status;
-	row->name = b->lane->resource->name;
+	row->name = b->job.lane->resource->name;
 }
 
 void row_delete_branch(struct core *c, const struct branch *b)

@@ -23,7 +23,7 @@ static uint64_t next_due(const struct gtx *g, uint64_t now_ms)
 	uint64_t due = until(&g->timer, now_ms);
 
 	LIST_EACH(node, &g->branches) {
-		uint64_t d = until(&branch_at(node)->timer, now_ms);
+		uint64_t d = until(&branch_at(node)->job.timer, now_ms);
 
 		if (d < due)
 			due = d;
@@ -73,7 +73,7 @@ static bool contains(struct bytes hay, struct bytes needle)
 static bool on_resource(const struct gtx *g, struct bytes resource)
 {
 	LIST_EACH(node, &g->branches)
-		if (bytes_equal(branch_at(node)->lane->resource->name,
+		if (bytes_equal(branch_at(node)->job.lane->resource->name,
 				resource))
 			return true;
 	return false;
@@ -121,15 +121,16 @@ static struct branch_view view_of_branch(const struct branch *b,
 		.id = b->id,
 		.mode = b->mode,
 		.status = b->status,
-		.resource = b->lane->resource->name,
-		.application = b->lane->application,
-		.instance = b->instance,
+		.resource = b->job.lane->resource->name,
+		.application = b->job.lane->application,
+		.instance = b->job.instance,
 		.application_data = b->application_data,
-		.attempts = b->attempts,
-		.next_due_ms = until(&b->timer, now_ms),
-		.in_flight = b->place == PLACE_FLIGHT,
+		.attempts = b->job.attempts,
+		.next_due_ms = until(&b->job.timer, now_ms),
+		.in_flight = b->job.place == PLACE_FLIGHT,
 		.last_error = b->error,
 		.detail = b->detail,
+		.participant = b->participant,
 	};
 
 	if (b->locks) {

@@ -103,6 +103,9 @@ static void take_command(struct desk *d, const struct command *from)
 	co->resource = own(d, co->resource);
 	co->application_data = own(d, co->application_data);
 	co->values = own(d, co->values);
+	co->participant = own(d, co->participant);
+	co->service = own(d, co->service);
+	co->method = own(d, co->method);
 }
 
 static void take(struct desk *d, const struct effects *fx)
@@ -395,6 +398,7 @@ void desk_done(struct desk *d, const struct command *command,
 	REQUIRE(command);
 	e.done = (struct branch_done){ .peer = command->peer,
 				       .command = command->id,
+				       .type = command->type,
 				       .xid = command->xid,
 				       .branch = command->branch,
 				       .status = status,

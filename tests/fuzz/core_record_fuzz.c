@@ -125,21 +125,42 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 {
 	static const struct bytes keys[] = { { (const uint8_t *)"k1", 2 },
 					     { (const uint8_t *)"k\0002", 3 } };
+	const struct gtx_record gtx = {
+		.status = GTX_COMMITTING,
+		.name = BYTES("buy"),
+		.application = BYTES("shop"),
+		.timeout_ms = 60000,
+		.began_wall_ms = 123456789012,
+		.n_branches = 3,
+		.ordered = true,
+	};
+	const struct branch_record branch = {
+		.mode = MODE_XA,
+		.status = BRANCH_ROLLBACK_NOTA,
+		.client_key = UINT64_MAX,
+		.resource = BYTES("R"),
+		.application = BYTES("A"),
+		.instance = BYTES("I"),
+		.application_data = BYTES("{}"),
+		.participant = BYTES("{\"commit\":\"http://h/c\"}"),
+		.call_timeout_ms = 250,
+		.attempts = 7,
+		.failures = 5,
+		.resolution = RESOLVE_VALUES,
+		.values = BYTES("v"),
+		.error = BYTES("e"),
+		.detail = BYTES("d"),
+		.lock_keys = keys,
+		.n_lock_keys = 2,
+	};
 	struct buf b;
 
 	buf_init(&b, &mem_heap);
 	buf_put_u8(&b, 0);
-	record_put_gtx(&b, &(struct gtx_record){ GTX_COMMITTING, BYTES("buy"),
-						 BYTES("shop"), 60000,
-						 123456789012, 3, true });
+	record_put_gtx(&b, &gtx);
 	fuzz_seed(sink, &b);
 	buf_put_u8(&b, 1);
-	record_put_branch(
-		&b, &(struct branch_record){ MODE_XA, BRANCH_ROLLBACK_NOTA,
-					     UINT64_MAX, BYTES("R"), BYTES("A"),
-					     BYTES("I"), BYTES("{}"), 7, 5,
-					     RESOLVE_VALUES, BYTES("v"),
-					     BYTES("e"), BYTES("d"), keys, 2 });
+	record_put_branch(&b, &branch);
 	fuzz_seed(sink, &b);
 	buf_put_u8(&b, 2);
 	record_put_tombstone(&b,

@@ -128,6 +128,65 @@ static void test_failures_back_off_and_hang_in_the_end(void **state)
 	assert_int_equal(desk_status(d, xid), GTX_COMMITTED);
 }
 
+static void see_participant(void *ctx, struct branch_view v)
+{
+	*(struct bytes *)ctx = v.participant;
+}
+
+/* As long as the branch says, after a restart as well. */
+static void test_a_command_is_lost_after_the_time_it_was_given(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d), participant = { 0 };
+	const struct reply *r =
+		answer(d, (struct request){ .type = RQ_REGISTER,
+					    .peer = 1,
+					    .xid = xid,
+					    .mode = MODE_TCC,
+					    .resource = BYTES("R"),
+					    .participant = BYTES("{\"x\":1}"),
+					    .call_timeout_ms = 5000 });
+	uint64_t branch = r->branch;
+	struct gtx_view view;
+
+	assert_int_equal(r->err, OK);
+	desk_ask_end(d, xid, true, 0);
+	assert_int_equal(desk_command(d, branch)->timeout_ms, 5000);
+	assert_true(bytes_equal(desk_command(d, branch)->participant,
+				BYTES("{\"x\":1}")));
+	desk_pass(d, 4999);
+	assert_int_equal(desk_status(d, xid), GTX_COMMITTING);
+	desk_pass(d, 1);
+	assert_int_equal(desk_status(d, xid), GTX_COMMIT_RETRYING);
+	assert_true(desk_said(d, "no answer within 5000 ms"));
+
+	assert_int_equal(desk_crash(d), OK);
+	desk_peer(d, 2, "app", "i1", "R");
+	assert_int_equal(desk_command(d, branch)->timeout_ms, 5000);
+	assert_int_equal(core_show(d->core, branch - 1, d->now_ms, &view,
+				   see_participant, &participant),
+			 OK);
+	assert_true(bytes_equal(participant, BYTES("{\"x\":1}")));
+}
+
+static void test_what_a_participant_may_ask_for_is_limited(void **state)
+{
+	struct desk *d = *state;
+	struct request rq = { .type = RQ_REGISTER,
+			      .mode = MODE_TCC,
+			      .resource = BYTES("R") };
+	static uint8_t big[16 * 1024 + 1];
+
+	rq.xid = desk_begin(d);
+	rq.participant = (struct bytes){ big, sizeof big };
+	assert_int_equal(answer(d, rq)->err, E_LIMIT);
+	rq.participant.len--;
+	rq.call_timeout_ms = d->config.timeout_ms_max + 1;
+	assert_int_equal(answer(d, rq)->err, E_LIMIT);
+	rq.call_timeout_ms--;
+	assert_int_equal(answer(d, rq)->err, OK);
+}
+
 static void test_a_late_done_counts_and_a_late_failure_does_not(void **state)
 {
 	struct desk *d = *state;
@@ -752,6 +811,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_failures_back_off_and_hang_in_the_end),
+		T(test_a_command_is_lost_after_the_time_it_was_given),
+		T(test_what_a_participant_may_ask_for_is_limited),
 		T(test_a_late_done_counts_and_a_late_failure_does_not),
 		T(test_a_late_done_frees_a_hung_branch),
 		T(test_an_answer_to_another_question_is_a_failure),

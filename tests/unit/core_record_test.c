@@ -47,6 +47,8 @@ static struct branch_record some_branch(void)
 				       .application = BYTES("A"),
 				       .instance = BYTES("I"),
 				       .application_data = BYTES("{}"),
+				       .participant = BYTES("{\"a\":1}"),
+				       .call_timeout_ms = 250,
 				       .attempts = 7,
 				       .failures = 5,
 				       .resolution = RESOLVE_VALUES,
@@ -88,6 +90,8 @@ static void test_a_branch_comes_back_as_it_went(void **state)
 	assert_true(bytes_equal(out.application, in.application));
 	assert_true(bytes_equal(out.instance, in.instance));
 	assert_true(bytes_equal(out.application_data, in.application_data));
+	assert_true(bytes_equal(out.participant, in.participant));
+	assert_int_equal(out.call_timeout_ms, 250);
 	assert_int_equal(out.attempts, 7);
 	assert_int_equal(out.failures, 5);
 	assert_int_equal(out.resolution, RESOLVE_VALUES);

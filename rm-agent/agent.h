@@ -82,7 +82,32 @@ struct agent_branch {
 	size_t n_lock_keys;
 	struct bytes application_data;
 	uint64_t wait_ms; /* for locks; 0: refuse at once */
+
+	/* What the caller of URLs must know (JSON): agent_target(). */
+	struct bytes participant;
+	uint64_t call_timeout_ms;    /* of a command; 0: the default */
+	uint64_t deliver_after_ms;   /* MSG: so long after the commit */
+	const uint64_t *schedule_ms; /* MSG: pauses between attempts; NULL: */
+	size_t n_schedule;           /* as the coordinator is configured */
+	bool topic; /* MSG: .resource is a topic, one branch a subscriber */
 };
+
+/* Who is to be called by URLs. */
+struct agent_urls {
+	const char *commit; /* NULL: none */
+	const char *rollback;
+	const char *check;
+	const char *headers; /* JSON object of texts; NULL: none */
+};
+
+/*
+ * Append the resource and the participant document for these URLs, which must
+ * have one origin. E_INVALID with a text that names what is wrong (the
+ * coordinator may know more: which URLs it is allowed to call, which headers);
+ * E_NOMEM.
+ */
+MUST_CHECK int agent_target(const struct agent_urls *urls, struct buf *resource,
+			    struct buf *participant);
 
 /*
  * Register a branch, with its locks: all or none. *branch is its id.
@@ -132,9 +157,104 @@ MUST_CHECK int agent_lock_check(struct treaty *t, struct treaty_tx *tx,
 				size_t n_lock_keys, uint64_t wait_ms,
 				struct agent_conflict *conflict);
 
+/* ---- messages, sagas, topics ----
+ *
+ * Codes of all of them, besides their own: E_TIMEOUT (nothing was sent),
+ * E_UNKNOWN (sent, no answer: ask again, or ask what is there), E_VERSION (the
+ * coordinator is too old), E_INVALID, E_LIMIT, E_CLOSED, E_DENIED, E_NOMEM.
+ */
+
+struct agent_message {
+	const char *name;
+	uint64_t timeout_ms; /* then .check is asked; 0: the default */
+	struct bytes check;  /* a resource or an origin; empty: roll back */
+	struct bytes participant;
+	uint64_t call_timeout_ms;
+	bool ordered; /* deliver one by one, in order of registration */
+};
+
+/* Begin a transaction of kind MESSAGE, bound to no thread. It is a transaction
+ * object like others: agent_register(), treaty_commit(), treaty_rollback();
+ * but commit never waits for the deliveries, and it is freed by
+ * agent_tx_free(). E_UNKNOWN does not occur: what was begun and never heard of
+ * has no deliveries. */
+MUST_CHECK int agent_begin_message(struct treaty *t,
+				   const struct agent_message *m,
+				   struct treaty_tx **out);
+/* Free the object and tell nobody: who began it is silent. */
+void agent_tx_free(struct treaty_tx *tx);
+
+/* E_NOTFOUND: unsubscribe: nobody of that name (or a lost answer before). */
+MUST_CHECK int agent_subscribe(struct treaty *t, struct bytes topic,
+			       struct bytes subscriber, struct bytes resource,
+			       struct bytes participant);
+MUST_CHECK int agent_unsubscribe(struct treaty *t, struct bytes topic,
+				 struct bytes subscriber);
+
+struct agent_saga {
+	struct bytes machine;  /* a name, and … */
+	struct bytes version;  /* … empty: the newest; or */
+	struct bytes document; /* a machine of its own */
+	/* Empty: one that nobody else has is made up, so that a request that
+	 * is sent again begins no second run. */
+	struct bytes business_key;
+	struct bytes input;  /* a JSON object, or empty */
+	uint64_t timeout_ms; /* 0: the machine's */
+	uint64_t wait_ms;    /* for the end; handlers run meanwhile */
+};
+
+struct agent_saga_run {
+	char xid[XID_LEN_MAX + 1];
+	int status; /* enum gtx_status */
+	/* A run of this machine and business key was there. After an answer
+	 * that was lost it may be ours. */
+	bool existed;
+};
+
+/* `detail` (optional) gets what agent_saga_show() gives, if the run has ended
+ * within .wait_ms. E_NOTFOUND: no such machine or version. */
+MUST_CHECK int agent_saga_start(struct treaty *t, const struct agent_saga *s,
+				struct agent_saga_run *out, struct buf *detail);
+
+/* enum saga_move of tc/core/core.h. */
+enum agent_saga_move {
+	AGENT_SAGA_FORWARD,
+	AGENT_SAGA_COMPENSATE,
+	AGENT_SAGA_SKIP,
+};
+
+#define AGENT_TASK_ALL UINT32_MAX
+
+/* `task` counts for SKIP. *status (optional) is where the run is then.
+ * E_NOTFOUND, E_STATE */
+MUST_CHECK int agent_saga_move(struct treaty *t, const char *xid,
+			       enum agent_saga_move move, uint32_t task,
+			       const char *reason, int *status);
+
+/* Append its state as JSON: {status, machine, version, business_key, data,
+ * error, message, path, calls}. *status (optional) as above. E_NOTFOUND.
+ * E_UNKNOWN does not occur. */
+MUST_CHECK int agent_saga_show(struct treaty *t, const char *xid,
+			       struct buf *out, int *status);
+
+/* Put a version of a machine; its name and version are appended (both
+ * optional). *existed (optional): this very document was there. */
+MUST_CHECK int agent_machine_put(struct treaty *t, struct bytes document,
+				 struct buf *name, struct buf *version,
+				 bool *existed);
+/* E_STATE: a run uses it; E_NOTFOUND: not there (or a lost answer before). */
+MUST_CHECK int agent_machine_drop(struct treaty *t, struct bytes name,
+				  struct bytes version);
+
 /* ---- phase two ---- */
 
-enum agent_command_type { AGENT_COMMIT, AGENT_ROLLBACK };
+/* enum command_type of tc/core/core.h. */
+enum agent_command_type {
+	AGENT_COMMIT, /* of a branch; mode MSG: a message is delivered */
+	AGENT_ROLLBACK,
+	AGENT_CHECK, /* is the message's local transaction committed? */
+	AGENT_CALL,  /* a saga's action or compensation */
+};
 
 /* enum resolution of tc/core/core.h: what an operator has decided. */
 enum agent_resolution {
@@ -154,20 +274,36 @@ struct agent_command {
 	uint64_t attempt; /* 1, 2, … */
 	enum agent_resolution resolution;
 	struct bytes values;
+	struct bytes participant; /* as registered; may be empty */
+	uint64_t timeout_ms;      /* then nobody waits any more; 0: unknown */
+
+	/* CALL: .application_data is the input. .branch is the task; of a
+	 * compensation, the task that it undoes: so (xid, branch,
+	 * compensation) is the same for each attempt. */
+	const char *service;
+	const char *method;
+	bool compensation;
 };
 
 /* What a handler answers. */
 struct agent_result {
 	/* COMMITTED, ROLLBACKED: done. …_RETRYABLE, …_NOTA: again later.
-	 * …_UNRETRYABLE: hung. */
+	 * …_UNRETRYABLE: hung.
+	 * CHECK: COMMITTED: yes; ROLLBACKED: no, and never; else still open.
+	 * CALL: COMMITTED: done; COMMIT_UNRETRYABLE: refused; else not known */
 	enum branch_status status;
-	struct buf *error;  /* append: a sentence for people */
-	struct buf *detail; /* append: JSON of a dirty row's difference */
+	bool in_progress;  /* with …_RETRYABLE: under way, it is no failure */
+	struct buf *error; /* append: a sentence for people */
+	struct buf *detail; /* append: JSON of a dirty row's difference; of a
+			     * call: its output */
+	struct buf *error_name; /* append: of a call that failed, its kind */
 };
 
 struct agent_handler {
 	/* Do it and fill *result; its .status is set to "…_RETRYABLE" before
-	 * the call. The command is borrowed. May block. */
+	 * the call. The command is borrowed. May block. A resource of mode MSG
+	 * gets COMMIT and CHECK, one of mode SAGA gets COMMIT, ROLLBACK and
+	 * CALL, all others get COMMIT and ROLLBACK. */
 	void (*run)(void *ctx, const struct agent_command *command,
 		    struct agent_result *result);
 	/* Called once when the resource is taken away or the handle closes,

@@ -151,6 +151,12 @@ static int failed(const struct call *c, const char *what, struct bytes xid,
 				  "the message is too long (options "
 				  "requests_max, message_max)",
 				  what, xid_len, (const char *)xid.data);
+	if (c->err == E_VERSION && b->len == 0)
+		return agent_fail(E_VERSION,
+				  "%s %.*s: the coordinator is too old for "
+				  "this; nothing was sent. Is treatyd of an "
+				  "earlier version than this library?",
+				  what, xid_len, (const char *)xid.data);
 	if (b->len > 0)
 		return agent_fail(c->err, "%s %.*s: %.*s", what, xid_len,
 				  (const char *)xid.data, (int)b->len,

@@ -54,16 +54,19 @@ static void answer(struct treaty *t, struct msg m)
 
 static enum branch_status retryable(uint64_t command)
 {
-	return command == AGENT_COMMIT ? BRANCH_COMMIT_RETRYABLE
-				       : BRANCH_ROLLBACK_RETRYABLE;
+	return command == AGENT_ROLLBACK ? BRANCH_ROLLBACK_RETRYABLE
+					 : BRANCH_COMMIT_RETRYABLE;
 }
 
+/* Not tried, so it is no failure of the branch. */
 static void come_again(struct treaty *t, const struct msg *m, const char *why)
 {
 	answer(t, (struct msg){ .id = m->id,
+				.command = m->command,
 				.xid = m->xid,
 				.branch = m->branch,
 				.status = retryable(m->command),
+				.in_progress = true,
 				.text = bytes_of(why) });
 }
 
@@ -99,8 +102,14 @@ static struct task *task_new(const struct msg *m)
 	c->attempt = m->attempt;
 	c->resolution = (enum agent_resolution)m->resolution;
 	c->values = arena_bytes(&k->arena, m->values);
+	c->participant = arena_bytes(&k->arena, m->participant);
+	c->timeout_ms = m->timeout_ms;
+	c->service = arena_text(&k->arena, m->service);
+	c->method = arena_text(&k->arena, m->method);
+	c->compensation = m->compensation;
 	if (!k->xid.data || !c->resource || !c->application_data.data ||
-	    !c->values.data) {
+	    !c->values.data || !c->participant.data || !c->service ||
+	    !c->method) {
 		arena_fini(&k->arena);
 		mem_free(&mem_heap, k);
 		return NULL;
@@ -112,13 +121,15 @@ static bool same(const struct task *k, const struct msg *m)
 {
 	return (uint64_t)k->command.type == m->command &&
 	       (uint64_t)k->command.resolution == m->resolution &&
+	       k->command.compensation == m->compensation &&
 	       bytes_equal(k->command.values, m->values);
 }
 
 static bool sensible(const struct msg *m)
 {
-	return m->xid.len > 0 && m->branch != 0 &&
-	       m->command <= AGENT_ROLLBACK &&
+	return m->xid.len > 0 &&
+	       (m->branch != 0 || m->command >= AGENT_CHECK) &&
+	       m->command <= AGENT_CALL &&
 	       m->resolution <= AGENT_RESOLVE_VALUES;
 }
 
@@ -181,10 +192,14 @@ bool runner_waiting(const struct treaty *t)
 static void hook(struct treaty *t, const struct task *k, bool after,
 		 enum branch_status status)
 {
+	static const enum treaty_step step_of[] = {
+		[AGENT_COMMIT] = TREATY_STEP_PHASE_TWO_COMMIT,
+		[AGENT_ROLLBACK] = TREATY_STEP_PHASE_TWO_ROLLBACK,
+		[AGENT_CHECK] = TREATY_STEP_CHECK,
+		[AGENT_CALL] = TREATY_STEP_CALL,
+	};
 	const struct treaty_hook_event e = {
-		.step = k->command.type == AGENT_COMMIT
-				? TREATY_STEP_PHASE_TWO_COMMIT
-				: TREATY_STEP_PHASE_TWO_ROLLBACK,
+		.step = step_of[k->command.type],
 		.after = after,
 		.xid = k->command.xid,
 		.name = "",
@@ -197,22 +212,14 @@ static void hook(struct treaty *t, const struct task *k, bool after,
 }
 
 /* Not locked. */
-static enum branch_status execute(struct treaty *t, struct task *k,
-				  const struct resource *s, struct buf *error,
-				  struct buf *detail)
+static void execute(struct treaty *t, struct task *k, const struct resource *s,
+		    struct agent_result *result)
 {
-	struct agent_result result = {
-		.status = retryable(k->command.type),
-		.error = error,
-		.detail = detail,
-	};
-
 	hook(t, k, false, BRANCH_UNKNOWN);
 	callback_enter();
-	s->handler.run(s->ctx, &k->command, &result);
+	s->handler.run(s->ctx, &k->command, result);
 	callback_leave();
-	hook(t, k, true, result.status);
-	return result.status;
+	hook(t, k, true, result->status);
 }
 
 static struct bytes whole(const struct buf *b)
@@ -220,30 +227,87 @@ static struct bytes whole(const struct buf *b)
 	return buf_error(b) == OK ? buf_bytes(b) : (struct bytes){ 0 };
 }
 
+static struct msg done_msg(const struct task *k)
+{
+	return (struct msg){ .id = k->id,
+			     .command = (uint64_t)k->command.type,
+			     .xid = k->xid,
+			     .branch = k->command.branch,
+			     .status = retryable(k->command.type) };
+}
+
+/* An output that does not fit must not be called an empty one: what was done
+ * is asked for again, and says so again. */
+static bool output_lost(const struct task *k, const struct buf *detail)
+{
+	return k->command.type == AGENT_CALL && buf_error(detail) != OK;
+}
+
+static void answer_result(struct treaty *t, const struct task *k,
+			  const struct agent_result *r)
+{
+	struct msg m = done_msg(k);
+
+	m.status = (uint64_t)r->status;
+	m.in_progress = r->in_progress;
+	m.text = whole(r->error);
+	m.detail = whole(r->detail);
+	m.error_name = whole(r->error_name);
+	if (output_lost(k, r->detail)) {
+		m.status = retryable(k->command.type);
+		m.text = BYTES("the output is longer than 1 MiB, or there is "
+			       "no memory for it");
+	}
+	answer(t, m);
+}
+
 static void run_on(struct treaty *t, struct task *k, struct resource *s)
 {
 	struct runner *r = &t->agent->runner;
-	struct msg m = { .xid = k->xid, .branch = k->command.branch };
-	struct buf error, detail;
+	struct buf error, detail, error_name;
+	struct agent_result result = { .status = retryable(k->command.type),
+				       .error = &error,
+				       .detail = &detail,
+				       .error_name = &error_name };
 
 	buf_init(&error, &mem_heap);
 	buf_init(&detail, &mem_heap);
-	error.limit = ERROR_MAX;
+	buf_init(&error_name, &mem_heap);
+	error.limit = error_name.limit = ERROR_MAX;
 	detail.limit = DETAIL_MAX;
 	s->running++;
 	r->n_running++;
 	handle_unlock(t);
-	m.status = execute(t, k, s, &error, &detail);
+	execute(t, k, s, &result);
 	handle_lock(t);
 	s->running--;
 	r->n_running--;
-	m.id = k->id;
-	m.text = whole(&error);
-	m.detail = whole(&detail);
-	answer(t, m);
+	answer_result(t, k, &result);
 	buf_fini(&error);
 	buf_fini(&detail);
+	buf_fini(&error_name);
 	(void)pthread_cond_broadcast(&t->changed);
+}
+
+/* Checks and calls have no mode of a branch, they go by what they are. */
+static bool fits(const struct resource *s, const struct agent_command *c)
+{
+	switch (c->type) {
+	case AGENT_CHECK:
+		return s->mode == MODE_MSG;
+	case AGENT_CALL:
+		return s->mode == MODE_SAGA;
+	default:
+		return s->mode == c->mode;
+	}
+}
+
+static void not_served(struct treaty *t, const struct task *k)
+{
+	struct msg m = done_msg(k);
+
+	m.text = BYTES("this process does not serve the resource in this mode");
+	answer(t, m);
 }
 
 void runner_run(struct treaty *t)
@@ -258,16 +322,10 @@ void runner_run(struct treaty *t)
 	list_remove(&k->link);
 	k->running = true;
 	s = resource_find(r, bytes_of(k->command.resource));
-	if (s && s->mode == k->command.mode)
+	if (s && fits(s, &k->command))
 		run_on(t, k, s);
 	else
-		answer(t, (struct msg){ .id = k->id,
-					.xid = k->xid,
-					.branch = k->command.branch,
-					.status = retryable(k->command.type),
-					.text = BYTES("this process does not "
-						      "serve the resource in "
-						      "this mode") });
+		not_served(t, k);
 	task_free(r, k);
 }
 
@@ -325,13 +383,11 @@ void runner_drain(struct treaty *t)
 	while (!list_empty(&r->queue)) {
 		struct task *k =
 			CONTAINER_OF(list_first(&r->queue), struct task, link);
+		struct msg m = done_msg(k);
 
-		answer(t, (struct msg){ .id = k->id,
-					.xid = k->xid,
-					.branch = k->command.branch,
-					.status = retryable(k->command.type),
-					.text = BYTES("the agent is "
-						      "closing") });
+		m.in_progress = true;
+		m.text = BYTES("the agent is closing");
+		answer(t, m);
 		task_free(r, k);
 	}
 }

@@ -67,7 +67,59 @@ static int set_xid(struct treaty_tx *tx, struct bytes xid)
 	return OK;
 }
 
-static int ask_begin(struct treaty_tx *tx, const struct treaty_begin_options *o)
+static int ask_begin(struct treaty_tx *tx, const struct msg *m)
+{
+	struct call c = { 0 };
+	int rc = call_wait(tx->t, m, tx->t->agent->options.request_timeout_ms,
+			   "begin", &c);
+
+	/* One that was begun and never heard of ends by its time-out. */
+	if (rc == E_UNKNOWN)
+		rc = E_TIMEOUT;
+	if (rc == OK && c.reply.err != 0)
+		rc = call_refused(&c, "begin", m->name);
+	else if (rc == OK && set_xid(tx, c.reply.xid) != OK)
+		rc = agent_fail(E_CORRUPT, "begin: the coordinator answered "
+					   "with something that is no xid");
+	call_fini(&c);
+	return rc;
+}
+
+/* Its name is m's, which is a C string. */
+static int begin(struct treaty *t, const struct msg *m, struct treaty_tx **out)
+{
+	struct treaty_hook_event e = {
+		.step = TREATY_STEP_BEGIN,
+		.xid = "",
+		.name = m->name.len ? (const char *)m->name.data : "",
+		.resource = ""
+	};
+	struct treaty_tx *tx;
+	int rc = hooks_run(t, &e);
+
+	if (rc != OK)
+		return rc;
+	tx = tx_new(t);
+	if (!tx)
+		return agent_fail(E_NOMEM, "begin: out of memory");
+	tx->began = true;
+	tx->message = m->kind != 0;
+	rc = ask_begin(tx, m);
+	e.after = true;
+	e.error = rc;
+	e.xid = tx->xid;
+	if (rc == OK && !tx->message)
+		bind_now(tx);
+	(void)hooks_run(t, &e);
+	if (rc == OK)
+		*out = tx;
+	else
+		mem_free(&mem_heap, tx);
+	return rc;
+}
+
+static int begin_plain(struct treaty *t, const struct treaty_begin_options *o,
+		       struct treaty_tx **out)
 {
 	const struct msg m = {
 		.type = MSG_BEGIN,
@@ -76,51 +128,32 @@ static int ask_begin(struct treaty_tx *tx, const struct treaty_begin_options *o)
 		.ordered = o->ordered,
 		.traceparent = bytes_of(o->traceparent),
 	};
-	struct call c = { 0 };
-	int rc = call_wait(tx->t, &m, tx->t->agent->options.request_timeout_ms,
-			   "begin", &c);
-
-	/* One that was begun and never heard of ends by its time-out. */
-	if (rc == E_UNKNOWN)
-		rc = E_TIMEOUT;
-	if (rc == OK && c.reply.err != 0)
-		rc = call_refused(&c, "begin", m.name);
-	else if (rc == OK && set_xid(tx, c.reply.xid) != OK)
-		rc = agent_fail(E_CORRUPT, "begin: the coordinator answered "
-					   "with something that is no xid");
-	call_fini(&c);
-	return rc;
-}
-
-static int begin(struct treaty *t, const struct treaty_begin_options *o,
-		 struct treaty_tx **out)
-{
-	struct treaty_hook_event e = { .step = TREATY_STEP_BEGIN,
-				       .xid = "",
-				       .name = o->name ? o->name : "",
-				       .resource = "" };
-	struct treaty_tx *tx;
 	int rc = bind_check(t);
 
-	if (rc == OK)
-		rc = hooks_run(t, &e);
+	return rc == OK ? begin(t, &m, out) : rc;
+}
+
+#define KIND_MESSAGE 1 /* of enum gtx_kind */
+
+int agent_begin_message(struct treaty *t, const struct agent_message *o,
+			struct treaty_tx **out)
+{
+	const struct msg m = {
+		.type = MSG_BEGIN,
+		.kind = KIND_MESSAGE,
+		.name = bytes_of(o->name),
+		.timeout_ms = o->timeout_ms,
+		.ordered = o->ordered,
+		.check = o->check,
+		.participant = o->participant,
+		.call_timeout_ms = o->call_timeout_ms,
+	};
+	int rc = handle_enter(t);
+
 	if (rc != OK)
 		return rc;
-	tx = tx_new(t);
-	if (!tx)
-		return agent_fail(E_NOMEM, "begin: out of memory");
-	tx->began = true;
-	rc = ask_begin(tx, o);
-	e.after = true;
-	e.error = rc;
-	e.xid = tx->xid;
-	if (rc == OK)
-		bind_now(tx);
-	(void)hooks_run(t, &e);
-	if (rc == OK)
-		*out = tx;
-	else
-		mem_free(&mem_heap, tx);
+	rc = begin(t, &m, out);
+	handle_leave(t);
 	return rc;
 }
 
@@ -136,7 +169,7 @@ int treaty_begin_with(struct treaty *t,
 	if (options && options->size >= sizeof options->size) {
 		memcpy(&o, options,
 		       options->size < sizeof o ? options->size : sizeof o);
-		rc = begin(t, &o, out);
+		rc = begin_plain(t, &o, out);
 	} else {
 		rc = agent_fail(E_INVALID, "begin: options without a size");
 	}
@@ -302,14 +335,23 @@ static int answered(struct treaty_tx *tx, enum ask ask, const struct call *c)
 			  (int)text.len, (const char *)text.data);
 }
 
+/* How long to wait for phase two. */
+static uint64_t wait_of(const struct treaty_tx *tx, enum ask ask)
+{
+	const struct treaty_options *o = &tx->t->agent->options;
+
+	if (ask == ASK_ROLLBACK)
+		return o->rollback_wait_ms;
+	return tx->message ? 0 : o->commit_wait_ms;
+}
+
 static int ask(struct treaty_tx *tx, enum ask ask, const char *reason)
 {
 	const struct treaty_options *o = &tx->t->agent->options;
 	const struct msg m = {
 		.type = ask == ASK_COMMIT ? MSG_COMMIT : MSG_ROLLBACK,
 		.xid = bytes_of(tx->xid),
-		.wait_ms = ask == ASK_COMMIT ? o->commit_wait_ms
-					     : o->rollback_wait_ms,
+		.wait_ms = wait_of(tx, ask),
 		.text = bytes_of(reason),
 	};
 	struct call c = { .handlers = true };
@@ -405,6 +447,14 @@ static void roll_back_later(struct treaty_tx *tx)
 	handle_leave(tx->t);
 }
 
+void agent_tx_free(struct treaty_tx *tx)
+{
+	if (!tx)
+		return;
+	unbind_for_good(tx);
+	mem_free(&mem_heap, tx);
+}
+
 int treaty_release(struct treaty_tx *tx)
 {
 	if (!tx)
@@ -412,8 +462,7 @@ int treaty_release(struct treaty_tx *tx)
 	if (handle_check_fork(tx->t) != OK || bound_elsewhere(tx) != OK)
 		return E_STATE;
 	roll_back_later(tx);
-	unbind_for_good(tx);
-	mem_free(&mem_heap, tx);
+	agent_tx_free(tx);
 	return OK;
 }
 

@@ -32,7 +32,8 @@ enum tx_state {
 struct treaty_tx {
 	struct treaty *t;
 	char xid[XID_LEN_MAX + 1];
-	bool began; /* else joined */
+	bool began;   /* else joined */
+	bool message; /* commit does not wait for its phase two */
 	enum tx_state state;
 	int status;
 	uint64_t serial;

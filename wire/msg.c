@@ -1,7 +1,7 @@
 #include "wire/msg.h"
 
 /* What a field is made of; one row of the table below is one field. */
-enum kind { KIND_U64, KIND_FLAG, KIND_BYTES };
+enum kind { KIND_U64, KIND_FLAG, KIND_BYTES, KIND_NUMBERS };
 
 struct field {
 	uint8_t tag;
@@ -44,6 +44,26 @@ static const struct field fields[] = {
 	{ 29, KIND_BYTES, offsetof(struct msg, nonce) },
 	{ 30, KIND_BYTES, offsetof(struct msg, signature) },
 	{ 31, KIND_BYTES, offsetof(struct msg, traceparent) },
+	{ 32, KIND_U64, offsetof(struct msg, level) },
+	{ 33, KIND_U64, offsetof(struct msg, kind) },
+	{ 34, KIND_BYTES, offsetof(struct msg, check) },
+	{ 35, KIND_BYTES, offsetof(struct msg, participant) },
+	{ 36, KIND_U64, offsetof(struct msg, call_timeout_ms) },
+	{ 37, KIND_U64, offsetof(struct msg, deliver_after_ms) },
+	{ 38, KIND_NUMBERS, offsetof(struct msg, schedule_ms) },
+	{ 39, KIND_FLAG, offsetof(struct msg, topic) },
+	{ 40, KIND_BYTES, offsetof(struct msg, version) },
+	{ 41, KIND_BYTES, offsetof(struct msg, business_key) },
+	{ 42, KIND_BYTES, offsetof(struct msg, input) },
+	{ 43, KIND_U64, offsetof(struct msg, move) },
+	{ 44, KIND_U64, offsetof(struct msg, task) },
+	{ 45, KIND_BYTES, offsetof(struct msg, subscriber) },
+	{ 46, KIND_FLAG, offsetof(struct msg, existed) },
+	{ 47, KIND_FLAG, offsetof(struct msg, in_progress) },
+	{ 48, KIND_BYTES, offsetof(struct msg, error_name) },
+	{ 49, KIND_BYTES, offsetof(struct msg, service) },
+	{ 50, KIND_BYTES, offsetof(struct msg, method) },
+	{ 51, KIND_FLAG, offsetof(struct msg, compensation) },
 };
 
 static const char *const names[] = {
@@ -58,6 +78,13 @@ static const char *const names[] = {
 	[MSG_LOCK_CHECK] = "lock_check",
 	[MSG_IDS] = "ids",
 	[MSG_BRANCH_DONE] = "branch_done",
+	[MSG_SUBSCRIBE] = "subscribe",
+	[MSG_UNSUBSCRIBE] = "unsubscribe",
+	[MSG_SAGA_START] = "saga_start",
+	[MSG_SAGA_MOVE] = "saga_move",
+	[MSG_SAGA_SHOW] = "saga_show",
+	[MSG_MACHINE_PUT] = "machine_put",
+	[MSG_MACHINE_DROP] = "machine_drop",
 	[MSG_WELCOME] = "welcome",
 	[MSG_PONG] = "pong",
 	[MSG_REPLY] = "reply",
@@ -84,12 +111,24 @@ static void put_tag(struct buf *out, uint8_t tag, uint32_t len)
 	buf_put_u32(out, len);
 }
 
+static void put_numbers(struct buf *out, uint8_t tag, const uint64_t *numbers,
+			size_t n)
+{
+	if (n == 0)
+		return;
+	put_tag(out, tag, (uint32_t)(n * 8));
+	for (size_t i = 0; i < n; i++)
+		buf_put_u64(out, numbers[i]);
+}
+
 static void put_field(struct buf *out, const struct msg *m,
 		      const struct field *f)
 {
 	const void *at = (const char *)m + f->at;
 
-	if (f->kind == KIND_U64 && *(const uint64_t *)at) {
+	if (f->kind == KIND_NUMBERS)
+		put_numbers(out, f->tag, m->schedule_ms, m->n_schedule);
+	else if (f->kind == KIND_U64 && *(const uint64_t *)at) {
 		put_tag(out, f->tag, 8);
 		buf_put_u64(out, *(const uint64_t *)at);
 	} else if (f->kind == KIND_FLAG && *(const bool *)at) {
@@ -104,7 +143,7 @@ static void put_field(struct buf *out, const struct msg *m,
 int msg_encode(struct buf *out, const struct msg *m)
 {
 	REQUIRE(type_name((unsigned)m->type));
-	if (m->n_list > MSG_LIST_MAX)
+	if (m->n_list > MSG_LIST_MAX || m->n_schedule > MSG_SCHEDULE_MAX)
 		return E_LIMIT;
 	buf_put_u8(out, MSG_VERSION);
 	buf_put_u8(out, (uint8_t)m->type);
@@ -126,8 +165,32 @@ static const struct field *field_of(uint8_t tag)
 	return NULL;
 }
 
+static int take_schedule(struct msg *m, const struct mem *mem,
+			 struct bytes value)
+{
+	struct reader r = reader_of(value);
+	size_t n = value.len / 8;
+	uint64_t *numbers;
+
+	if (value.len % 8 != 0)
+		return E_INVALID;
+	if (n > MSG_SCHEDULE_MAX)
+		return E_LIMIT;
+	if (n == 0)
+		return OK;
+	numbers = mem_array(mem, n, sizeof *numbers);
+	if (!numbers)
+		return E_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		numbers[i] = read_u64(&r);
+	m->schedule_ms = numbers;
+	m->n_schedule = n;
+	return OK;
+}
+
 /* E_INVALID: a number or a flag that is not of its size. */
-static int take_field(struct msg *m, const struct field *f, struct bytes value)
+static int take_field(struct msg *m, const struct mem *mem,
+		      const struct field *f, struct bytes value)
 {
 	void *at = (char *)m + f->at;
 	struct reader r = reader_of(value);
@@ -136,6 +199,8 @@ static int take_field(struct msg *m, const struct field *f, struct bytes value)
 		*(struct bytes *)at = value;
 		return OK;
 	}
+	if (f->kind == KIND_NUMBERS)
+		return take_schedule(m, mem, value);
 	if (f->kind == KIND_U64)
 		*(uint64_t *)at = read_u64(&r);
 	else
@@ -159,11 +224,13 @@ static int count_list(struct reader r, size_t *n)
 	return *n > MSG_LIST_MAX ? E_LIMIT : OK;
 }
 
-static int take_fields(struct msg *m, struct bytes *list, struct reader *r)
+static int take_fields(struct msg *m, const struct mem *mem, struct bytes *list,
+		       struct reader *r)
 {
 	bool seen[256] = { false };
+	int rc = OK;
 
-	while (reader_left(r) > 0) {
+	while (rc == OK && reader_left(r) > 0) {
 		uint8_t tag = read_u8(r);
 		struct bytes value = read_bytes(r);
 		const struct field *f = field_of(tag);
@@ -174,11 +241,10 @@ static int take_fields(struct msg *m, struct bytes *list, struct reader *r)
 		}
 		if (!f)
 			continue;
-		if (seen[tag] || take_field(m, f, value) != OK)
-			return E_INVALID;
+		rc = seen[tag] ? E_INVALID : take_field(m, mem, f, value);
 		seen[tag] = true;
 	}
-	return OK;
+	return rc;
 }
 
 int msg_decode(struct msg *out, const struct mem *mem, struct bytes body)
@@ -202,10 +268,33 @@ int msg_decode(struct msg *out, const struct mem *mem, struct bytes body)
 		rc = list ? OK : E_NOMEM;
 	}
 	if (rc == OK)
-		rc = take_fields(&m, list, &r);
+		rc = take_fields(&m, mem, list, &r);
 	if (rc == OK) {
 		m.list = list;
 		*out = m;
 	}
 	return rc;
+}
+
+enum msg_level msg_level(const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_SUBSCRIBE:
+	case MSG_UNSUBSCRIBE:
+	case MSG_SAGA_START:
+	case MSG_SAGA_MOVE:
+	case MSG_SAGA_SHOW:
+	case MSG_MACHINE_PUT:
+	case MSG_MACHINE_DROP:
+		return LEVEL_SERVICES;
+	case MSG_BEGIN:
+		return m->kind || m->check.len ? LEVEL_SERVICES : LEVEL_FIRST;
+	case MSG_REGISTER:
+		return m->participant.len || m->mode == MODE_SAGA ||
+				       m->mode == MODE_MSG
+			       ? LEVEL_SERVICES
+			       : LEVEL_FIRST;
+	default:
+		return LEVEL_FIRST;
+	}
 }

@@ -64,6 +64,7 @@ static int stage(struct outbox *o, const struct msg *m, struct pending **out)
 		return rc;
 	}
 	p->id = m->id;
+	p->level = msg_level(m);
 	*out = p;
 	return OK;
 }
@@ -224,6 +225,25 @@ void outbox_end_all(struct outbox *o, int err_unsent)
 void outbox_forget(struct outbox *o, struct pending *p)
 {
 	pending_free(o, p);
+}
+
+static void refuse_on(struct outbox *o, struct list *head, uint64_t level)
+{
+	struct list *next;
+
+	for (struct list *l = head->next; l != head; l = next) {
+		struct pending *p = of_link(l);
+
+		next = l->next;
+		if (p->level > level)
+			outbox_end(o, p, p->sent ? E_UNKNOWN : E_VERSION);
+	}
+}
+
+void outbox_refuse(struct outbox *o, uint64_t level)
+{
+	refuse_on(o, &o->waiting, level);
+	refuse_on(o, &o->fresh, level);
 }
 
 static size_t walk(const struct list *head, size_t *bytes)

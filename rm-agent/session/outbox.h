@@ -30,6 +30,7 @@ struct pending {
 	uint64_t id;
 	uint64_t deadline_ms;
 	uint64_t patience_ms; /* until it is sent again */
+	enum msg_level level; /* who understands less does not get it */
 	bool sent;            /* at least once */
 	bool queued;          /* on fresh */
 	void *tag;
@@ -72,6 +73,9 @@ void outbox_sent(struct outbox *o, uint64_t now_ms);
 void outbox_defer(struct outbox *o, struct pending *p, uint64_t now_ms);
 /* Everything that was sent goes out again, before what is newer. */
 void outbox_doubt(struct outbox *o);
+/* End what only a higher level understands: E_VERSION, or E_UNKNOWN if it was
+ * sent to somebody before. */
+void outbox_refuse(struct outbox *o, uint64_t level);
 /* What has come due: send it again, or end it at its deadline. */
 void outbox_time(struct outbox *o, uint64_t now_ms);
 void outbox_end(struct outbox *o, struct pending *p, int err);

@@ -26,6 +26,7 @@ struct session {
 	struct buf ping;
 	uint64_t hello_id;
 	uint64_t last_id;
+	uint64_t level; /* READY: what the coordinator understands */
 	bool say_hello;
 	bool say_ping;
 	uint64_t heartbeat_ms; /* asked for */
@@ -70,6 +71,7 @@ static int make_hello(struct session *s, const struct bytes *ids, size_t n,
 		.id = s->last_id + 1,
 		.application = bytes_of(s->application),
 		.instance = bytes_of(s->instance),
+		.level = LEVEL_OURS,
 		.list = ids,
 		.n_list = n,
 	};
@@ -213,8 +215,11 @@ int session_request(struct session *s, const struct msg *m,
 	struct msg numbered = *m;
 	int rc;
 
-	REQUIRE(m->type >= MSG_BEGIN && m->type <= MSG_IDS);
+	REQUIRE((m->type >= MSG_BEGIN && m->type <= MSG_IDS) ||
+		(m->type >= MSG_SUBSCRIBE && m->type <= MSG_MACHINE_DROP));
 	REQUIRE(deadline_ms >= now_ms);
+	if (s->state == SESSION_READY && msg_level(m) > s->level)
+		return E_VERSION;
 	numbered.id = s->last_id + 1;
 	rc = outbox_add(&s->outbox, &numbered, deadline_ms,
 			smaller(m->wait_ms, NEVER / 4) + s->resend_ms_first,
@@ -282,6 +287,8 @@ static void welcome(struct session *s, const struct msg *m, struct bytes body,
 	if (s->beat_ms < HEARTBEAT_MIN)
 		s->beat_ms = HEARTBEAT_MIN;
 	move(s, SESSION_EV_WELCOME, now_ms);
+	s->level = m->level;
+	outbox_refuse(&s->outbox, s->level);
 	put_msg(s, SESSION_WELCOMED, m, body);
 }
 

@@ -22,6 +22,8 @@
  *    been lost is sent again, with the same ids.
  *  - A request ends exactly once: with its reply, or at its deadline, or by
  *    session_end(), or when the coordinator refuses this agent for good.
+ *  - What the coordinator that welcomed us is too old for (msg_level()) is not
+ *    sent to it: it would be taken for something else.
  *  - A reply with E_CLOSED (the coordinator stops) does not end a request: it
  *    is sent again later.
  *  - Without an answer a request is sent again after its .wait_ms plus
@@ -71,6 +73,7 @@ struct session_output {
 	 *       E_UNKNOWN  at the deadline or the end, and sent before
 	 *       E_CLOSED   session_end(), and never sent
 	 *       E_DENIED, E_VERSION, E_INVALID, …  refused for good, never sent
+	 *       E_VERSION  also: too much for this coordinator, never sent
 	 * BYE:  what the coordinator said
 	 */
 	int err;
@@ -89,8 +92,8 @@ void session_free(struct session *s); /* NULL is fine */
 
 /*
  * Ask the coordinator; m->id is given by the session. The tag comes back with
- * the end. E_NOMEM, E_LIMIT (requests_max, bytes_max, message_max): nothing
- * changed.
+ * the end. E_NOMEM, E_LIMIT (requests_max, bytes_max, message_max), E_VERSION
+ * (the coordinator is too old for it): nothing changed.
  */
 MUST_CHECK int session_request(struct session *s, const struct msg *m,
 			       uint64_t deadline_ms, void *tag,

@@ -84,6 +84,7 @@ static void welcome(struct agent *a, uint64_t id)
 {
 	struct msg m = { .type = MSG_WELCOME,
 			 .id = id,
+			 .level = LEVEL_OURS,
 			 .heartbeat_ms = a->door->config.heartbeat_ms,
 			 .coordinator = a->door->port->coordinator };
 

@@ -77,6 +77,7 @@ static struct msg plausible(struct fake_coordinator *f, const struct msg *m,
 
 	switch (m->type) {
 	case MSG_BEGIN:
+	case MSG_SAGA_START:
 		buf_printf(xid, "fake:1:%llu",
 			   (unsigned long long)++f->next_xid);
 		r.xid = buf_bytes(xid);
@@ -109,6 +110,9 @@ static void keep_done(struct fake_coordinator *f, const struct msg *m)
 {
 	f->done_id = m->id;
 	f->done_status = m->status;
+	f->done_command = m->command;
+	f->done_in_progress = m->in_progress;
+	keep(f->done_error_name, sizeof f->done_error_name, m->error_name);
 	keep(f->done_text, sizeof f->done_text, m->text);
 	keep(f->done_detail, sizeof f->done_detail, m->detail);
 }
@@ -131,6 +135,7 @@ static void handle(struct fake_coordinator *f, const struct msg *m,
 	if (m->type == MSG_HELLO) {
 		hello(f, header, len, m);
 		r.type = MSG_WELCOME;
+		r.level = f->old ? LEVEL_FIRST : LEVEL_OURS;
 		r.coordinator = BYTES("fake:1");
 	} else if (!is_known(f, header)) {
 		r.type = MSG_HELLO_WANTED;

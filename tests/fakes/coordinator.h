@@ -34,6 +34,7 @@ struct fake_coordinator {
 	pthread_t thread;
 	int socket;
 	bool mute; /* answer nothing at all */
+	bool old;  /* welcome as the first release did */
 	unsigned seen[FAKE_TYPES];
 	uint32_t known[64]; /* connections that said hello */
 	size_t n_known;
@@ -47,6 +48,9 @@ struct fake_coordinator {
 	size_t n_resources;
 	uint64_t done_id;
 	uint64_t done_status;
+	uint64_t done_command;
+	bool done_in_progress;
+	char done_error_name[64];
 	char done_text[256];
 	char done_detail[256];
 	uint64_t last_client_key;

@@ -167,12 +167,74 @@ static void put_end(struct buf *b, enum msg_type type, uint64_t status)
 		    .type = MSG_STATUS, .id = 8, .xid = BYTES("tc:1:1") });
 }
 
+/* A message with a check, its delivery, and what goes beside. */
+static void put_services(struct buf *b)
+{
+	static const uint64_t ms[] = { 10, 20 };
+
+	put(b, 0,
+	    (struct msg){ .type = MSG_SUBSCRIBE,
+			  .id = 20,
+			  .name = BYTES("t"),
+			  .subscriber = BYTES("s"),
+			  .resource = BYTES("R") });
+	put(b, 0,
+	    (struct msg){ .type = MSG_BEGIN,
+			  .id = 21,
+			  .kind = KIND_MESSAGE,
+			  .check = BYTES("R"),
+			  .timeout_ms = 20 });
+	put(b, 0,
+	    (struct msg){ .type = MSG_REGISTER,
+			  .id = 22,
+			  .xid = BYTES("tc:1:3"),
+			  .mode = MODE_MSG,
+			  .resource = BYTES("t"),
+			  .topic = true,
+			  .deliver_after_ms = 5,
+			  .schedule_ms = ms,
+			  .n_schedule = 2 });
+	for (uint64_t n = 1; n < 6; n++)
+		put(b, 0,
+		    (struct msg){ .type = MSG_BRANCH_DONE,
+				  .id = n,
+				  .xid = BYTES("tc:1:3"),
+				  .branch = n / 2,
+				  .command = n % 4,
+				  .status = n % 2 ? BRANCH_COMMITTED
+						  : BRANCH_COMMIT_RETRYABLE,
+				  .in_progress = n % 3 == 0 });
+	put(b, 1,
+	    (struct msg){ .type = MSG_MACHINE_PUT,
+			  .id = 23,
+			  .text = BYTES("{\"Name\":\"m\",\"StartState\":"
+					"\"A\",\"States\":{}}") });
+	put(b, 1,
+	    (struct msg){ .type = MSG_SAGA_START,
+			  .id = 24,
+			  .name = BYTES("m"),
+			  .business_key = BYTES("k"),
+			  .input = BYTES("{}") });
+	for (enum msg_type type = MSG_UNSUBSCRIBE; type <= MSG_MACHINE_DROP;
+	     type++)
+		put(b, 1,
+		    (struct msg){ .type = type,
+				  .id = 30,
+				  .xid = BYTES("tc:1:4"),
+				  .name = BYTES("t"),
+				  .subscriber = BYTES("s") });
+}
+
 void fuzz_seeds(const struct fuzz_sink *sink)
 {
 	static const uint64_t modes[] = { MODE_AT, MODE_TCC, MODE_XA };
 	struct buf b;
 
 	buf_init(&b, &mem_heap);
+	put_beginning(&b, MODE_MSG);
+	put_services(&b);
+	put_end(&b, MSG_COMMIT, BRANCH_COMMITTED);
+	fuzz_seed(sink, &b);
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		put_beginning(&b, modes[i]);
 		put_end(&b, MSG_COMMIT, BRANCH_COMMITTED);

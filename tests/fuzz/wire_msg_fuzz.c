@@ -7,8 +7,11 @@ static void require_same(struct msg a, struct msg b)
 {
 	uint64_t *na[] = MSG_NUMBERS(&a), *nb[] = MSG_NUMBERS(&b);
 	struct bytes *ta[] = MSG_TEXTS(&a), *tb[] = MSG_TEXTS(&b);
+	bool *fa[] = MSG_FLAGS(&a), *fb[] = MSG_FLAGS(&b);
 
-	REQUIRE(a.type == b.type && a.id == b.id && a.ordered == b.ordered);
+	REQUIRE(a.type == b.type && a.id == b.id);
+	for (size_t i = 0; i < ARRAY_LEN(fa); i++)
+		REQUIRE(*fa[i] == *fb[i]);
 	for (size_t i = 0; i < ARRAY_LEN(na); i++)
 		REQUIRE(*na[i] == *nb[i]);
 	for (size_t i = 0; i < ARRAY_LEN(ta); i++)
@@ -16,6 +19,9 @@ static void require_same(struct msg a, struct msg b)
 	REQUIRE(a.n_list == b.n_list);
 	for (size_t i = 0; i < a.n_list; i++)
 		REQUIRE(bytes_equal(a.list[i], b.list[i]));
+	REQUIRE(a.n_schedule == b.n_schedule);
+	for (size_t i = 0; i < a.n_schedule; i++)
+		REQUIRE(a.schedule_ms[i] == b.schedule_ms[i]);
 }
 
 void fuzz_one(struct bytes in)
@@ -45,7 +51,13 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 {
 	static const struct bytes list[] = { { (const uint8_t *)"k1", 2 },
 					     { (const uint8_t *)"", 0 } };
-	struct msg m = { .id = 7, .ordered = true, .list = list, .n_list = 2 };
+	static const uint64_t ms[] = { 100, 200 };
+	struct msg m = { .id = 7,
+			 .list = list,
+			 .n_list = 2,
+			 .schedule_ms = ms,
+			 .n_schedule = 2 };
+	bool *flags[] = MSG_FLAGS(&m);
 	uint64_t *numbers[] = MSG_NUMBERS(&m);
 	struct bytes *texts[] = MSG_TEXTS(&m);
 	struct buf b;
@@ -55,6 +67,8 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		*numbers[i] = i + 1;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = BYTES("text");
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		*flags[i] = true;
 	for (int type = MSG_HELLO; type <= MSG_BYE; type++) {
 		m.type = (enum msg_type)type;
 		if (strcmp(msg_type_name(m.type), "unknown") == 0)

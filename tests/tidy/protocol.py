@@ -55,6 +55,7 @@ compare("transaction status", enum(status_h, "GTX"),
         table("### Of a transaction"))
 compare("branch status", enum(status_h, "BRANCH"), table("### Of a branch"))
 compare("mode", enum(status_h, "MODE"), table("### Modes"))
+compare("level", enum(read("wire/msg.h"), "LEVEL"), table("### Levels"))
 
 if len(fields) < 20:
     wrong.append("the tags of wire/msg.c were not found")

@@ -41,7 +41,7 @@ PURE = {  # folder: (library, further symbols that it may want)
     "sqlparse": ("sqlparse/libsqlparse.a", r"$^"),
     "undo": ("undo/libundo.a",
              r"cJSON_\w+|ZSTD_\w+|sodium_(bin2base64|base642bin|base64_\w+)"),
-    "rm-agent/session": ("rm-agent/librm_agent.a", r"msg_(en|de)code"),
+    "rm-agent/session": ("rm-agent/librm_agent.a", r"msg_(encode|decode|level)"),
 }
 PURE_SYMBOLS = (r"mem(cpy|cmp|set|move|chr|mem)|str(len|cmp|ncmp|chr|rchr|nlen|spn|cspn)"
                 r"|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem\w+_chk")

@@ -187,6 +187,13 @@ static void test_each_request_becomes_the_event_it_means(void **state)
 		{ MSG_STATUS, RQ_STATUS },
 		{ MSG_LOCK_CHECK, RQ_LOCK_CHECK },
 		{ MSG_IDS, RQ_IDS },
+		{ MSG_SUBSCRIBE, RQ_SUBSCRIBE },
+		{ MSG_UNSUBSCRIBE, RQ_UNSUBSCRIBE },
+		{ MSG_SAGA_START, RQ_SAGA_START },
+		{ MSG_SAGA_MOVE, RQ_SAGA_MOVE },
+		{ MSG_SAGA_SHOW, RQ_SAGA_SHOW },
+		{ MSG_MACHINE_PUT, RQ_MACHINE_PUT },
+		{ MSG_MACHINE_DROP, RQ_MACHINE_DROP },
 	};
 	struct fixture *f = *state;
 
@@ -220,6 +227,122 @@ static void test_each_request_becomes_the_event_it_means(void **state)
 	}
 	assert_non_null(strstr(buf_text(&f->notes), "0:h:1:5"));
 	assert_int_equal(door_of_peer(f->peer), DOOR_AGENTS);
+}
+
+/* Everything that services ask for comes through both ways. */
+static void test_a_services_request_is_whole(void **state)
+{
+	static const uint64_t ms[] = { 100, 200, 400 };
+	const struct msg m = { .type = MSG_REGISTER,
+			       .kind = KIND_MESSAGE,
+			       .check = BYTES("producer:a"),
+			       .participant = BYTES("{}"),
+			       .call_timeout_ms = 1,
+			       .deliver_after_ms = 2,
+			       .schedule_ms = ms,
+			       .n_schedule = 3,
+			       .topic = true,
+			       .version = BYTES("v"),
+			       .business_key = BYTES("k"),
+			       .input = BYTES("i"),
+			       .move = MOVE_SKIP,
+			       .task = UINT32_MAX,
+			       .subscriber = BYTES("s") };
+	struct event ev;
+	const struct request *q = &ev.request;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(event_of_msg(&ev, &m, 1, "", &why), OK);
+	assert_int_equal(q->kind, KIND_MESSAGE);
+	assert_true(bytes_equal(q->check, m.check));
+	assert_true(bytes_equal(q->participant, m.participant));
+	assert_int_equal(q->call_timeout_ms, 1);
+	assert_int_equal(q->deliver_after_ms, 2);
+	assert_int_equal(q->n_schedule, 3);
+	assert_int_equal(q->schedule_ms[2], 400);
+	assert_true(q->topic);
+	assert_true(bytes_equal(q->version, m.version));
+	assert_true(bytes_equal(q->business_key, m.business_key));
+	assert_true(bytes_equal(q->input, m.input));
+	assert_int_equal(q->move, MOVE_SKIP);
+	assert_int_equal(q->task, UINT32_MAX);
+	assert_true(bytes_equal(q->subscriber, m.subscriber));
+}
+
+static void test_an_order_to_a_saga_has_its_reason(void **state)
+{
+	const struct msg m = { .type = MSG_SAGA_MOVE, .text = BYTES("why") };
+	struct event ev;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(event_of_msg(&ev, &m, 1, "", &why), OK);
+	assert_true(bytes_equal(ev.request.reason, m.text));
+}
+
+static void test_what_services_hear_is_whole(void **state)
+{
+	const struct reply r = { .detail = BYTES("d"),
+				 .name = BYTES("n"),
+				 .version = BYTES("v"),
+				 .existed = true };
+	const struct command c = { .type = COMMAND_CALL,
+				   .participant = BYTES("{}"),
+				   .timeout_ms = 5,
+				   .service = BYTES("s"),
+				   .method = BYTES("m"),
+				   .compensation = true };
+	struct msg m = msg_of_reply(&r);
+
+	(void)state;
+	assert_true(bytes_equal(m.detail, r.detail));
+	assert_true(bytes_equal(m.name, r.name));
+	assert_true(bytes_equal(m.version, r.version));
+	assert_true(m.existed);
+	m = msg_of_command(&c);
+	assert_int_equal(m.command, COMMAND_CALL);
+	assert_true(bytes_equal(m.participant, c.participant));
+	assert_int_equal(m.timeout_ms, 5);
+	assert_true(bytes_equal(m.service, c.service));
+	assert_true(bytes_equal(m.method, c.method));
+	assert_true(m.compensation);
+}
+
+/* An agent of the first release sends no .command with its answer. */
+static void test_what_an_answer_is_to_is_known_of_old_agents_too(void **state)
+{
+	static const struct {
+		uint64_t said;
+		enum branch_status status;
+		enum command_type type;
+	} cases[] = {
+		{ 0, BRANCH_COMMITTED, COMMAND_COMMIT },
+		{ 0, BRANCH_COMMIT_RETRYABLE, COMMAND_COMMIT },
+		{ 0, BRANCH_ROLLBACKED, COMMAND_ROLLBACK },
+		{ 0, BRANCH_ROLLBACK_RETRYABLE, COMMAND_ROLLBACK },
+		{ 0, BRANCH_ROLLBACK_UNRETRYABLE, COMMAND_ROLLBACK },
+		{ 0, BRANCH_ROLLBACK_NOTA, COMMAND_ROLLBACK },
+		{ 1, BRANCH_ROLLBACKED, COMMAND_ROLLBACK },
+		{ 2, BRANCH_ROLLBACKED, COMMAND_CHECK },
+		{ 3, BRANCH_COMMITTED, COMMAND_CALL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct msg m = { .type = MSG_BRANCH_DONE,
+				       .command = cases[i].said,
+				       .status = cases[i].status,
+				       .in_progress = true,
+				       .error_name = BYTES("e") };
+		struct event ev;
+		const char *why;
+
+		assert_int_equal(event_of_msg(&ev, &m, 1, "", &why), OK);
+		assert_int_equal(ev.done.type, cases[i].type);
+		assert_true(ev.done.in_progress);
+		assert_true(bytes_equal(ev.done.error_name, m.error_name));
+	}
 }
 
 static void test_a_finished_branch_is_handed_in(void **state)
@@ -357,6 +480,10 @@ static void test_what_agents_must_not_send_ends_the_connection(void **state)
 		{ .type = MSG_REGISTER, .mode = 99 },
 		{ .type = MSG_REPORT, .status = 99 },
 		{ .type = MSG_BRANCH_DONE, .status = UINT64_MAX },
+		{ .type = MSG_BRANCH_DONE, .command = 4 },
+		{ .type = MSG_BEGIN, .kind = 3 },
+		{ .type = MSG_SAGA_MOVE, .move = 3 },
+		{ .type = MSG_SAGA_MOVE, .task = UINT64_MAX },
 		{ .type = MSG_HELLO },
 	};
 
@@ -463,6 +590,10 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_each_request_becomes_the_event_it_means),
+		T(test_a_services_request_is_whole),
+		T(test_an_order_to_a_saga_has_its_reason),
+		T(test_what_services_hear_is_whole),
+		T(test_what_an_answer_is_to_is_known_of_old_agents_too),
 		T(test_a_finished_branch_is_handed_in),
 		T(test_replies_and_commands_reach_their_peer),
 		T(test_a_peer_that_goes_is_noted_and_its_answers_dropped),

@@ -766,6 +766,49 @@ static void turn(struct world *w)
 	arena_reset(&w->r.arena);
 }
 
+/* A message's begin would be a plain transaction for a coordinator of the
+ * first release. */
+static void test_what_an_old_coordinator_would_misread_is_not_sent(void **state)
+{
+	struct msg begin = { .type = MSG_BEGIN, .kind = 1 };
+	struct msg hello;
+	struct rig r;
+	int a, b;
+
+	(void)state;
+	rig_start(&r);
+	assert_int_equal(session_request(r.s, &begin, 9000, &a, r.now), OK);
+	assert_int_equal(ask(&r, MSG_BEGIN, 0, 5000, &b), OK);
+	hello = sent(&r);
+	assert_int_equal(hello.level, LEVEL_OURS);
+	receive(&r, (struct msg){ .type = MSG_WELCOME, .id = hello.id });
+	assert_int_equal(taken(&r).type, SESSION_WELCOMED);
+	assert_done(&r, &a, E_VERSION);
+	assert_quiet(&r);
+	assert_int_equal(sent(&r).kind, 0);
+	assert_silent(&r);
+	assert_int_equal(session_request(r.s, &begin, 9000, &a, r.now),
+			 E_VERSION);
+
+	/* A newer one comes back in its place, and then an older one. */
+	session_connected(r.s, r.now);
+	hello = sent(&r);
+	assert_int_equal(session_request(r.s, &begin, 9000, &a, r.now), OK);
+	receive(&r, (struct msg){ .type = MSG_WELCOME,
+				  .id = hello.id,
+				  .level = LEVEL_OURS + 7 });
+	assert_int_equal(taken(&r).type, SESSION_WELCOMED);
+	assert_quiet(&r);
+	assert_int_equal(sent(&r).kind, 0); /* b once more */
+	assert_int_equal(sent(&r).kind, 1);
+	session_connected(r.s, r.now);
+	hello = sent(&r);
+	receive(&r, (struct msg){ .type = MSG_WELCOME, .id = hello.id });
+	assert_int_equal(taken(&r).type, SESSION_WELCOMED);
+	assert_done(&r, &a, E_UNKNOWN);
+	rig_stop(&r);
+}
+
 static void test_a_bad_network_only_costs_time(void **state)
 {
 	(void)state;
@@ -819,6 +862,8 @@ int main(void)
 		cmocka_unit_test(test_the_end_ends_everything),
 		cmocka_unit_test(test_nonsense_is_ignored),
 		cmocka_unit_test(test_every_pair_of_the_table_is_as_written),
+		cmocka_unit_test(
+			test_what_an_old_coordinator_would_misread_is_not_sent),
 		cmocka_unit_test(test_a_bad_network_only_costs_time),
 	};
 

@@ -11,10 +11,12 @@
 #include <cmocka.h>
 
 static const enum msg_type types[] = {
-	MSG_HELLO,   MSG_PING,         MSG_BEGIN,  MSG_REGISTER,    MSG_REPORT,
-	MSG_COMMIT,  MSG_ROLLBACK,     MSG_STATUS, MSG_LOCK_CHECK,  MSG_IDS,
-	MSG_WELCOME, MSG_PONG,         MSG_REPLY,  MSG_BRANCH_DONE, MSG_COMMAND,
-	MSG_BYE,     MSG_HELLO_WANTED,
+	MSG_HELLO,        MSG_PING,        MSG_BEGIN,       MSG_REGISTER,
+	MSG_REPORT,       MSG_COMMIT,      MSG_ROLLBACK,    MSG_STATUS,
+	MSG_LOCK_CHECK,   MSG_IDS,         MSG_WELCOME,     MSG_PONG,
+	MSG_REPLY,        MSG_BRANCH_DONE, MSG_COMMAND,     MSG_BYE,
+	MSG_HELLO_WANTED, MSG_SUBSCRIBE,   MSG_UNSUBSCRIBE, MSG_SAGA_START,
+	MSG_SAGA_MOVE,    MSG_SAGA_SHOW,   MSG_MACHINE_PUT, MSG_MACHINE_DROP,
 };
 
 static struct bytes random_bytes(struct arena *a, uint64_t *seed, size_t max)
@@ -33,11 +35,14 @@ static struct msg random_msg(struct arena *a, uint64_t *seed)
 	struct msg m = { 0 };
 	uint64_t *numbers[] = MSG_NUMBERS(&m);
 	struct bytes *texts[] = MSG_TEXTS(&m);
+	bool *flags[] = MSG_FLAGS(&m);
 	struct bytes *list;
+	uint64_t *schedule;
 
 	m.type = types[random_next(seed) % ARRAY_LEN(types)];
 	m.id = random_next(seed);
-	m.ordered = random_next(seed) % 2;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		*flags[i] = random_next(seed) % 2;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (random_next(seed) % 2)
 			*numbers[i] =
@@ -51,6 +56,12 @@ static struct msg random_msg(struct arena *a, uint64_t *seed)
 	for (size_t i = 0; i < m.n_list; i++)
 		list[i] = random_bytes(a, seed, 20);
 	m.list = list;
+	m.n_schedule = (size_t)(random_next(seed) % 5);
+	schedule = arena_array(a, m.n_schedule + 1, sizeof *schedule);
+	assert_non_null(schedule);
+	for (size_t i = 0; i < m.n_schedule; i++)
+		schedule[i] = random_next(seed);
+	m.schedule_ms = schedule;
 	return m;
 }
 
@@ -58,10 +69,12 @@ static void assert_same(struct msg a, struct msg b)
 {
 	uint64_t *na[] = MSG_NUMBERS(&a), *nb[] = MSG_NUMBERS(&b);
 	struct bytes *ta[] = MSG_TEXTS(&a), *tb[] = MSG_TEXTS(&b);
+	bool *fa[] = MSG_FLAGS(&a), *fb[] = MSG_FLAGS(&b);
 
 	assert_int_equal(a.type, b.type);
 	assert_true(a.id == b.id);
-	assert_int_equal(a.ordered, b.ordered);
+	for (size_t i = 0; i < ARRAY_LEN(fa); i++)
+		assert_int_equal(*fa[i], *fb[i]);
 	for (size_t i = 0; i < ARRAY_LEN(na); i++)
 		assert_true(*na[i] == *nb[i]);
 	for (size_t i = 0; i < ARRAY_LEN(ta); i++)
@@ -69,6 +82,9 @@ static void assert_same(struct msg a, struct msg b)
 	assert_int_equal(a.n_list, b.n_list);
 	for (size_t i = 0; i < a.n_list; i++)
 		assert_true(bytes_equal(a.list[i], b.list[i]));
+	assert_int_equal(a.n_schedule, b.n_schedule);
+	for (size_t i = 0; i < a.n_schedule; i++)
+		assert_true(a.schedule_ms[i] == b.schedule_ms[i]);
 }
 
 static void test_the_field_lists_of_this_test_are_complete(void **state)
@@ -76,8 +92,9 @@ static void test_the_field_lists_of_this_test_are_complete(void **state)
 	size_t bytes = MSG_N_TEXTS * sizeof(struct bytes) + MSG_N_NUMBERS * 8;
 
 	(void)state;
-	/* type, id, ordered (both padded to 8), list and n_list */
-	assert_int_equal(sizeof(struct msg), bytes + 5 * 8);
+	/* type, id, and the flags (all but id padded to 8): ordered; topic;
+	 * existed and in_progress; compensation. List and schedule. */
+	assert_int_equal(sizeof(struct msg), bytes + 10 * 8);
 }
 
 static void test_random_messages_come_back_as_they_went(void **state)
@@ -268,6 +285,70 @@ static void test_a_list_has_a_limit(void **state)
 	free(list);
 }
 
+static void test_a_schedule_is_whole_and_has_a_limit(void **state)
+{
+	static const uint64_t ms[MSG_SCHEDULE_MAX + 1] = { 100, 200 };
+	struct msg m = { .type = MSG_REGISTER,
+			 .schedule_ms = ms,
+			 .n_schedule = MSG_SCHEDULE_MAX };
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	arena_init(&a, &mem_heap, 0);
+	buf_init(&b, &mem_heap);
+	assert_int_equal(msg_encode(&b, &m), OK);
+	assert_int_equal(decode(&a, &b, &m), OK);
+	assert_int_equal(m.n_schedule, MSG_SCHEDULE_MAX);
+	assert_true(m.schedule_ms[1] == 200);
+	m.n_schedule++;
+	assert_int_equal(msg_encode(&b, &m), E_LIMIT);
+	start(&b, MSG_VERSION, MSG_REGISTER);
+	field(&b, 38, 9); /* one and a bit */
+	assert_int_equal(decode(&a, &b, &m), E_INVALID);
+	start(&b, MSG_VERSION, MSG_REGISTER);
+	field(&b, 38, (MSG_SCHEDULE_MAX + 1) * 8);
+	assert_int_equal(decode(&a, &b, &m), E_LIMIT);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+/* What the first release knows is sent to it; what it would take for something
+ * else is not. */
+static void test_the_level_is_that_of_the_first_who_understands(void **state)
+{
+	const struct msg first[] = {
+		{ .type = MSG_BEGIN, .name = BYTES("n"), .timeout_ms = 5 },
+		{ .type = MSG_REGISTER, .mode = MODE_AT },
+		{ .type = MSG_REGISTER, .mode = MODE_XA },
+		{ .type = MSG_COMMIT },
+		{ .type = MSG_HELLO, .level = LEVEL_OURS },
+		{ .type = MSG_BRANCH_DONE, .command = 3 },
+	};
+	const struct msg services[] = {
+		{ .type = MSG_BEGIN, .kind = 1 },
+		{ .type = MSG_BEGIN, .check = BYTES("msg:x") },
+		{ .type = MSG_REGISTER, .mode = MODE_MSG },
+		{ .type = MSG_REGISTER, .mode = MODE_SAGA },
+		{ .type = MSG_REGISTER,
+		  .mode = MODE_TCC,
+		  .participant = BYTES("{}") },
+		{ .type = MSG_SUBSCRIBE },
+		{ .type = MSG_UNSUBSCRIBE },
+		{ .type = MSG_SAGA_START },
+		{ .type = MSG_SAGA_MOVE },
+		{ .type = MSG_SAGA_SHOW },
+		{ .type = MSG_MACHINE_PUT },
+		{ .type = MSG_MACHINE_DROP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		assert_int_equal(msg_level(&first[i]), LEVEL_FIRST);
+	for (size_t i = 0; i < ARRAY_LEN(services); i++)
+		assert_int_equal(msg_level(&services[i]), LEVEL_SERVICES);
+}
+
 static void test_every_type_has_a_name(void **state)
 {
 	(void)state;
@@ -280,7 +361,12 @@ static void test_every_type_has_a_name(void **state)
 static void test_memory_may_fail_anywhere(void **state)
 {
 	struct bytes list[] = { BYTES("a"), BYTES("b") };
-	struct msg m = { .type = MSG_HELLO, .list = list, .n_list = 2 };
+	const uint64_t ms[] = { 1, 2 };
+	struct msg m = { .type = MSG_HELLO,
+			 .list = list,
+			 .n_list = 2,
+			 .schedule_ms = ms,
+			 .n_schedule = 2 };
 	struct msg got;
 	struct flaky f;
 	int rc = E_NOMEM;
@@ -317,6 +403,9 @@ int main(void)
 		cmocka_unit_test(
 			test_what_is_newer_is_skipped_and_what_is_wrong_refused),
 		cmocka_unit_test(test_a_list_has_a_limit),
+		cmocka_unit_test(test_a_schedule_is_whole_and_has_a_limit),
+		cmocka_unit_test(
+			test_the_level_is_that_of_the_first_who_understands),
 		cmocka_unit_test(test_every_type_has_a_name),
 		cmocka_unit_test(test_memory_may_fail_anywhere),
 	};

@@ -360,6 +360,8 @@ enum treaty_step {
 	TREATY_STEP_REGISTER, /* a branch */
 	TREATY_STEP_PHASE_TWO_COMMIT,
 	TREATY_STEP_PHASE_TWO_ROLLBACK,
+	TREATY_STEP_CHECK, /* was the message's local transaction committed? */
+	TREATY_STEP_CALL,  /* a saga's action or compensation */
 };
 
 struct treaty_hook_event {

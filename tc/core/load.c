@@ -29,6 +29,7 @@ static int load_gtx(struct core *c, const struct row *row)
 	if (rc != OK)
 		return rc;
 	g->status = r.status;
+	g->kind = r.kind;
 	g->ordered = r.ordered;
 	g->timeout_ms = r.timeout_ms;
 	g->began_wall_ms = r.began_wall_ms;

@@ -65,6 +65,7 @@ struct gtx {
 	struct lock_party party; /* .number is the transaction's */
 	struct list dead;
 	enum gtx_status status;
+	enum gtx_kind kind;
 	struct bytes name;        /* owned */
 	struct bytes application; /* owned */
 	uint64_t timeout_ms;

@@ -8,6 +8,7 @@ enum gtx_tag {
 	GTX_BEGAN = 5,
 	GTX_N_BRANCHES = 6,
 	GTX_ORDERED = 7,
+	GTX_KIND = 8,
 };
 
 enum branch_tag {
@@ -63,6 +64,7 @@ void record_put_gtx(struct buf *out, const struct gtx_record *r)
 	put_number(out, GTX_BEGAN, r->began_wall_ms);
 	put_number(out, GTX_N_BRANCHES, r->n_branches);
 	put_number(out, GTX_ORDERED, r->ordered);
+	put_number(out, GTX_KIND, (uint64_t)r->kind);
 }
 
 void record_put_branch(struct buf *out, const struct branch_record *r)
@@ -167,6 +169,10 @@ static bool gtx_field(struct gtx_record *out, const struct field *f)
 	case GTX_ORDERED:
 		ok = number_to(&v, f, 1);
 		out->ordered = v != 0;
+		break;
+	case GTX_KIND:
+		ok = number_to(&v, f, KIND_SAGA);
+		out->kind = (enum gtx_kind)v;
 		break;
 	default: /* of a later version */
 		break;

@@ -32,6 +32,7 @@ struct gtx_record {
 	uint64_t began_wall_ms;
 	uint64_t n_branches; /* registered in all; written with the decision */
 	bool ordered;
+	enum gtx_kind kind;
 };
 
 struct branch_record {

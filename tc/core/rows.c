@@ -40,6 +40,7 @@ struct gtx_record gtx_record(const struct gtx *g)
 		.began_wall_ms = g->began_wall_ms,
 		.n_branches = g->n_branches,
 		.ordered = g->ordered,
+		.kind = g->kind,
 	};
 }
 
@@ -143,6 +144,7 @@ void row_archive(struct core *c, const struct gtx *g, enum gtx_status status)
 	e->archive.began_wall_ms = g->began_wall_ms;
 	e->archive.ended_wall_ms = c->wall_ms;
 	e->archive.n_branches = (uint32_t)g->n_branches;
+	e->archive.kind = g->kind;
 }
 
 void row_history(struct core *c, uint64_t number, struct bytes text)

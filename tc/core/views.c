@@ -55,6 +55,7 @@ static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
 		.n_locks = g->party.n_held,
 		.next_due_ms = next_due(g, now_ms),
 		.last_error = last_error(g),
+		.kind = g->kind,
 	};
 }
 
@@ -82,6 +83,8 @@ static bool on_resource(const struct gtx *g, struct bytes resource)
 static bool matches(const struct gtx *g, const struct gtx_filter *f,
 		    uint64_t now_ms)
 {
+	if (f->kinds && !(f->kinds & 1u << g->kind))
+		return false;
 	if (f->status >= 0 && f->status != (int)g->status)
 		return false;
 	if (f->hung && !gtx_status_hung((int)g->status))

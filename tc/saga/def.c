@@ -75,3 +75,18 @@ uint64_t saga_def_fingerprint(const struct saga_def *def)
 {
 	return def->fingerprint;
 }
+
+bool saga_def_services(const struct saga_def *def,
+		       bool (*each)(void *ctx, struct bytes state,
+				    struct bytes service, struct bytes method),
+		       void *ctx)
+{
+	for (size_t i = 0; i < def->n_states; i++) {
+		const struct state *s = &def->states[i];
+
+		if (s->type == STATE_SERVICE &&
+		    !each(ctx, s->name, s->service, s->method))
+			return false;
+	}
+	return true;
+}

@@ -69,22 +69,34 @@ static void say_why(const struct run *r, struct saga_turn *turn)
 		}
 }
 
+static bool is_retrying(const struct run *r)
+{
+	for (size_t i = 0; i < r->n_tasks; i++)
+		if (r->tasks[i]->st <= TASK_CALL && r->tasks[i]->failures > 0)
+			return true;
+	return false;
+}
+
+static int say(const struct run *r, struct saga_turn *turn)
+{
+	turn->status = status_of(r);
+	turn->backward = r->frames[0]->mode != FRAME_FORWARD &&
+			 turn->status != SAGA_SUCCEEDED;
+	turn->retrying = is_retrying(r);
+	turn->due_ms = due_of(r);
+	turn->calls = r->calls;
+	turn->n_calls = r->n_calls;
+	say_why(r, turn);
+	return val_print(r->frames[0]->data, r->a, &turn->data);
+}
+
 static int finish(struct run *r, struct saga_turn *turn)
 {
 	int rc = frames_advance(r);
 
 	if (rc == OK)
 		rc = run_encode(r, &turn->state);
-	if (rc == OK)
-		rc = val_print(r->frames[0]->data, r->a, &turn->data);
-	if (rc != OK)
-		return rc;
-	turn->status = status_of(r);
-	turn->due_ms = due_of(r);
-	turn->calls = r->calls;
-	turn->n_calls = r->n_calls;
-	say_why(r, turn);
-	return OK;
+	return rc == OK ? say(r, turn) : rc;
 }
 
 static struct run run_of(const struct saga_def *def,
@@ -335,7 +347,17 @@ int saga_step(const struct saga_def *def, const struct saga_limits *limits,
 	return rc == OK ? finish(&r, turn) : rc;
 }
 
-/* ---- the path ---- */
+/* ---- looking ---- */
+
+int saga_look(const struct saga_def *def, struct bytes state,
+	      struct saga_turn *turn)
+{
+	struct run r = run_of(def, NULL, turn, 0);
+	int rc = run_decode(&r, state);
+
+	turn->state = state;
+	return rc == OK ? say(&r, turn) : rc;
+}
 
 static void put_task(struct json *j, const struct run *r, const struct task *t)
 {

@@ -91,6 +91,13 @@ struct bytes saga_def_name(const struct saga_def *def);
 struct bytes saga_def_version(const struct saga_def *def); /* or empty */
 /* Of the document and the sub-machines in it. */
 uint64_t saga_def_fingerprint(const struct saga_def *def);
+/* Every service that it calls itself, state by state: `method` is empty in a
+ * graph, where a step gives its action and its compensation. Ends early, with
+ * false, when `each` returns false. */
+bool saga_def_services(const struct saga_def *def,
+		       bool (*each)(void *ctx, struct bytes state,
+				    struct bytes service, struct bytes method),
+		       void *ctx);
 
 /* ---- limits ---- */
 
@@ -180,6 +187,8 @@ struct saga_turn {
 	struct arena arena; /* owns everything below */
 	struct bytes state; /* store this */
 	enum saga_status status;
+	bool backward;   /* it goes, or hangs, on the way back */
+	bool retrying;   /* something failed and will be tried again */
 	uint64_t due_ms; /* hand in SAGA_EV_TIME then; UINT64_MAX: never */
 	const struct saga_call *calls;
 	size_t n_calls;
@@ -212,6 +221,11 @@ MUST_CHECK int saga_step(const struct saga_def *def,
 			 struct saga_turn *turn);
 
 /* ---- looking ---- */
+
+/* What the turn that made this state said, without the calls; nothing happens.
+ * turn->state is `state` itself. Errors as of saga_step(). */
+MUST_CHECK int saga_look(const struct saga_def *def, struct bytes state,
+			 struct saga_turn *turn);
 
 /* The path taken, as a JSON array: one object for each state entered, in
  * order: task, machine, state, of (if it undoes that task), index (in a loop),

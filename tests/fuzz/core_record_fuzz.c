@@ -27,6 +27,7 @@ static void check_gtx(struct bytes body)
 	record_put_gtx(&b, &g);
 	REQUIRE(record_get_gtx(&again, buf_bytes(&b)) == OK);
 	REQUIRE(again.status == g.status && again.ordered == g.ordered);
+	REQUIRE(again.kind == g.kind);
 	REQUIRE(bytes_equal(again.name, g.name));
 	REQUIRE(bytes_equal(again.application, g.application));
 	REQUIRE(again.timeout_ms == g.timeout_ms);
@@ -133,6 +134,7 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		.began_wall_ms = 123456789012,
 		.n_branches = 3,
 		.ordered = true,
+		.kind = KIND_SAGA,
 	};
 	const struct branch_record branch = {
 		.mode = MODE_XA,

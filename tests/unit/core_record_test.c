@@ -32,7 +32,8 @@ static struct gtx_record some_gtx(void)
 				    .timeout_ms = 60000,
 				    .began_wall_ms = 123456789012,
 				    .n_branches = 3,
-				    .ordered = true };
+				    .ordered = true,
+				    .kind = KIND_SAGA };
 }
 
 static const struct bytes keys[] = { { (const uint8_t *)"k1", 2 },
@@ -73,6 +74,7 @@ static void test_a_transaction_comes_back_as_it_went(void **state)
 	assert_int_equal(out.began_wall_ms, in.began_wall_ms);
 	assert_int_equal(out.n_branches, 3);
 	assert_true(out.ordered);
+	assert_int_equal(out.kind, KIND_SAGA);
 }
 
 static void test_a_branch_comes_back_as_it_went(void **state)

@@ -47,6 +47,26 @@ static struct saga_turn *turn(struct flow *f)
 	return &f->turns[f->now];
 }
 
+/* Looking at a state tells what the turn that made it did. */
+static void look(const struct flow *f)
+{
+	const struct saga_turn *t = &f->turns[f->now];
+	struct saga_turn seen;
+
+	saga_turn_init(&seen, &mem_heap);
+	assert_int_equal(saga_look(f->def, t->state, &seen), OK);
+	assert_int_equal(seen.status, t->status);
+	assert_int_equal(seen.backward, t->backward);
+	assert_int_equal(seen.retrying, t->retrying);
+	assert_int_equal(seen.due_ms, t->due_ms);
+	assert_int_equal(seen.n_calls, 0);
+	assert_true(bytes_equal(seen.state, t->state));
+	assert_true(bytes_equal(seen.data, t->data));
+	assert_true(bytes_equal(seen.error, t->error));
+	assert_true(bytes_equal(seen.message, t->message));
+	saga_turn_fini(&seen);
+}
+
 static int begin(struct flow *f, const struct saga_def *def, const char *input)
 {
 	struct saga_start start = { .now_ms = 5, .input = bytes_of(input) };
@@ -71,8 +91,10 @@ static int step(struct flow *f, struct saga_event e)
 	e.now_ms = f->now_ms;
 	rc = saga_step(f->def, &f->limits, turn(f)->state, &e,
 		       &f->turns[!f->now]);
-	if (rc == OK)
+	if (rc == OK) {
 		f->now = !f->now;
+		look(f);
+	}
 	return rc;
 }
 
@@ -245,6 +267,73 @@ static void test_the_path_tells_what_happened(void **state)
 		"\"state\":\"a\",\"of\":0,\"is\":\"calling\",\"attempts\":1}]");
 	buf_fini(&b);
 	end(&f);
+	saga_def_free(def);
+}
+
+static void test_a_turn_tells_the_way_and_whether_it_tries_again(void **state)
+{
+	struct saga_event skip = { .type = SAGA_EV_SKIP, .task = SAGA_NO_TASK };
+	struct saga_def *def = define(two_steps);
+	struct flow f;
+
+	(void)state;
+	assert_int_equal(begin(&f, def, "{}"), OK);
+	assert_false(turn(&f)->backward || turn(&f)->retrying);
+	assert_int_equal(answer(&f, 0, 1, SAGA_UNKNOWN, ""), OK);
+	assert_true(!turn(&f)->backward && turn(&f)->retrying);
+	assert_int_equal(answer(&f, 0, 1, SAGA_DONE, "1"), OK);
+	assert_false(turn(&f)->backward || turn(&f)->retrying);
+	assert_int_equal(answer(&f, 1, 1, SAGA_REFUSED, ""), OK);
+	assert_true(turn(&f)->backward && !turn(&f)->retrying);
+	f.limits.recovery.attempts = 1;
+	assert_int_equal(answer(&f, 2, 1, SAGA_UNKNOWN, ""), OK);
+	assert_true(turn(&f)->backward && turn(&f)->retrying);
+	f.now_ms = turn(&f)->due_ms;
+	assert_int_equal(step(&f, (struct saga_event){ .type = SAGA_EV_TIME }),
+			 OK);
+	assert_int_equal(answer(&f, 2, 2, SAGA_UNKNOWN, ""), OK);
+	assert_int_equal(turn(&f)->status, SAGA_HUNG);
+	assert_true(turn(&f)->backward && !turn(&f)->retrying);
+	assert_int_equal(step(&f, skip), OK);
+	assert_int_equal(turn(&f)->status, SAGA_COMPENSATED);
+	end(&f);
+	saga_def_free(def);
+}
+
+static bool list_service(void *ctx, struct bytes state, struct bytes service,
+			 struct bytes method)
+{
+	struct buf *b = ctx;
+
+	buf_printf(b, "%.*s %.*s %.*s;", (int)state.len,
+		   (const char *)state.data, (int)service.len,
+		   (const char *)service.data, (int)method.len,
+		   (const char *)method.data);
+	return b->len < 30;
+}
+
+static void test_a_definition_names_the_services_that_it_calls(void **state)
+{
+	struct saga_def *def = define(
+		"{\"Name\":\"m\",\"StartState\":\"A\",\"States\":{\"A\":{"
+		"\"Type\":\"ServiceTask\",\"ServiceName\":\"shop\","
+		"\"ServiceMethod\":\"buy\",\"Next\":\"C\"},"
+		"\"C\":{\"Type\":\"Succeed\"}}}");
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, &mem_heap);
+	assert_true(saga_def_services(def, list_service, &b));
+	assert_string_equal(buf_text(&b), "A shop buy;");
+	saga_def_free(def);
+	def = define(two_steps);
+	buf_clear(&b);
+	assert_true(saga_def_services(def, list_service, &b));
+	assert_int_equal(b.len, 4 * 5);
+	buf_clear(&b);
+	buf_put_text(&b, "thirty bytes are too many now;");
+	assert_false(saga_def_services(def, list_service, &b));
+	buf_fini(&b);
 	saga_def_free(def);
 }
 
@@ -423,6 +512,10 @@ int main(void)
 		cmocka_unit_test(test_a_damaged_or_foreign_state_is_refused),
 		cmocka_unit_test(test_too_many_tasks_are_a_failure),
 		cmocka_unit_test(test_the_path_tells_what_happened),
+		cmocka_unit_test(
+			test_a_turn_tells_the_way_and_whether_it_tries_again),
+		cmocka_unit_test(
+			test_a_definition_names_the_services_that_it_calls),
 		cmocka_unit_test(test_random_graphs_are_all_done_or_all_undone),
 	};
 

@@ -10,5 +10,7 @@ uint64_t door_peer(enum door_number door, uint64_t serial)
 
 enum door_number door_of_peer(uint64_t peer)
 {
+	if (peer_is_url(peer))
+		return DOOR_CALLER;
 	return (enum door_number)(peer >> DOOR_SHIFT);
 }

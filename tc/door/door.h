@@ -26,14 +26,22 @@
  */
 
 #include "tc/core/core.h"
+#include "tc/door/allow_list.h"
 #include "tc/store/store.h"
 
-enum door_number { DOOR_HTTP, DOOR_AGENTS, DOOR_SEATA, DOORS };
+enum door_number { DOOR_HTTP, DOOR_AGENTS, DOOR_SEATA, DOOR_CALLER, DOORS };
 
 enum host_state {
 	HOST_LOADING, /* rows are read back; the doors are still closed */
 	HOST_READY,
 	HOST_DRAINING, /* finishing what is under way, then exit */
+};
+
+struct door_stats {
+	uint64_t accepted, refused, closed;
+	uint64_t messages_in, messages_out;
+	uint64_t malformed;
+	size_t connections_now;
 };
 
 /* What the loop gives to a door. Lives as long as the door. */
@@ -53,14 +61,12 @@ struct door_port {
 	enum host_state (*state)(void *ctx);
 	const struct core *(*core)(void *ctx);
 	struct store *(*store)(void *ctx);
+	/* Of another door; nothing but zeros if it is not open. NULL: none is
+	 * known. */
+	struct door_stats (*door_stats)(void *ctx, enum door_number door);
 	struct bytes coordinator; /* "host:port" in front of every xid */
-};
-
-struct door_stats {
-	uint64_t accepted, refused, closed;
-	uint64_t messages_in, messages_out;
-	uint64_t malformed;
-	size_t connections_now;
+	/* Which URLs may be called; SIGHUP puts another one here. NULL: none. */
+	const struct allow_list *allow_list;
 };
 
 /* What a door is to the loop. `self` is the door's own. */
@@ -90,6 +96,7 @@ struct door {
 };
 
 uint64_t door_peer(enum door_number door, uint64_t serial);
+/* DOOR_CALLER for peers that are URLs; DOORS or more for nobody's. */
 enum door_number door_of_peer(uint64_t peer);
 
 #endif

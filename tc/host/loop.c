@@ -299,6 +299,15 @@ static struct store *port_store(void *ctx)
 	return ((struct loop *)ctx)->store;
 }
 
+static struct door_stats port_door_stats(void *ctx, enum door_number door)
+{
+	const struct loop *l = ctx;
+
+	if (door >= DOORS || !l->has[door])
+		return (struct door_stats){ 0 };
+	return l->doors[door].stats(l->doors[door].self);
+}
+
 /* ---- waiting ---- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -506,7 +515,8 @@ int loop_new(struct loop **out, const struct mem *mem,
 				      .wall_ms = port_wall_ms,
 				      .state = port_state,
 				      .core = port_core,
-				      .store = port_store };
+				      .store = port_store,
+				      .door_stats = port_door_stats };
 	turn_init(&l->turn, mem);
 	buf_init(&l->why, mem);
 	read_clocks(l);

@@ -199,6 +199,8 @@ struct agent_saga {
 	 * is sent again begins no second run. */
 	struct bytes business_key;
 	struct bytes input;  /* a JSON object, or empty */
+	/* For the URLs it calls: a document with nothing but headers. */
+	struct bytes participant;
 	uint64_t timeout_ms; /* 0: the machine's */
 	uint64_t wait_ms;    /* for the end; handlers run meanwhile */
 };

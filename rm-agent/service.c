@@ -126,6 +126,7 @@ int agent_saga_start(struct treaty *t, const struct agent_saga *s,
 			 .text = s->document,
 			 .business_key = s->business_key,
 			 .input = s->input,
+			 .participant = s->participant,
 			 .timeout_ms = s->timeout_ms,
 			 .wait_ms = s->wait_ms };
 	struct buf key;

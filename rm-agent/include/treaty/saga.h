@@ -104,7 +104,7 @@ TREATY_API const char *treaty_saga_input(const struct treaty_saga_call *call);
  * The result, JSON, for TREATY_SAGA_DONE; without it, null. The last call
  * counts. A duplicate is to give the same as the first time: compute it from
  * the input, or keep it in a row of yours.
- * TREATY_E_INVALID (not JSON), TREATY_E_LIMIT (longer than 1 MiB),
+ * TREATY_E_INVALID (not JSON), TREATY_E_LIMIT (longer than 256 KiB),
  * TREATY_E_NOMEM
  */
 TREATY_API int treaty_saga_output(struct treaty_saga_call *call,

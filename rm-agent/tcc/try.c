@@ -9,14 +9,19 @@
  * come.
  */
 
-static int register_branch(struct treaty_tx *tx, const char *action,
-			   const char *context, uint64_t *branch)
+static struct agent_branch branch_of(const char *action, const char *context)
 {
-	const struct agent_branch b = {
+	return (struct agent_branch){
 		.mode = MODE_TCC,
 		.resource = bytes_of(action),
 		.application_data = context_bytes(context),
 	};
+}
+
+static int register_branch(struct treaty_tx *tx, const char *action,
+			   const char *context, uint64_t *branch)
+{
+	const struct agent_branch b = branch_of(action, context);
 
 	return agent_register(tx, &b, branch, NULL);
 }
@@ -112,27 +117,79 @@ int treaty_tcc_try(struct treaty *t, const char *action, const char *context,
 
 /* ---- the application calls try ---- */
 
-int treaty_tcc_branch(struct treaty *t, const char *action, const char *context,
-		      struct treaty_tcc_branch *out)
+static int branch_in(struct treaty *t, const struct agent_branch *b,
+		     struct treaty_tcc_branch *out)
 {
-	struct treaty_tx *tx;
+	struct treaty_tx *tx = treaty_current(t);
 	uint64_t branch;
-	int rc = context_check(context);
+	int rc = agent_tx_check(tx);
 
-	if (rc == OK && (!action || !action[0]))
-		rc = agent_fail(E_INVALID, "the TCC action has no name");
-	if (rc != OK)
-		return rc;
-	tx = treaty_current(t);
-	rc = agent_tx_check(tx);
 	if (rc == OK)
-		rc = register_branch(tx, action, context, &branch);
+		rc = agent_register(tx, b, &branch, NULL);
 	if (rc != OK)
 		return rc;
 	*out = (struct treaty_tcc_branch){ .id = branch };
 	agent_branch_print(out->branch_id, branch);
 	memcpy(out->xid, treaty_xid(tx), strlen(treaty_xid(tx)) + 1);
 	return OK;
+}
+
+int treaty_tcc_branch(struct treaty *t, const char *action, const char *context,
+		      struct treaty_tcc_branch *out)
+{
+	struct agent_branch b;
+	int rc = context_check(context);
+
+	if (rc == OK && (!action || !action[0]))
+		rc = agent_fail(E_INVALID, "the TCC action has no name");
+	if (rc != OK)
+		return rc;
+	b = branch_of(action, context);
+	return branch_in(t, &b, out);
+}
+
+static int check_urls(const struct treaty_tcc_urls *u)
+{
+	if (!u || u->size < sizeof *u)
+		return agent_fail(E_INVALID, "TCC by URLs: the size is not "
+					     "set");
+	if (!u->confirm || !u->cancel)
+		return agent_fail(E_INVALID, "TCC by URLs: confirm and cancel "
+					     "must be given");
+	return OK;
+}
+
+static int branch_by_urls(struct treaty *t, const struct treaty_tcc_urls *u,
+			  const char *context, struct treaty_tcc_branch *out)
+{
+	const struct agent_urls urls = { .commit = u->confirm,
+					 .rollback = u->cancel,
+					 .headers = u->headers };
+	struct agent_branch b = branch_of(NULL, context);
+	struct buf resource, participant;
+	int rc;
+
+	buf_init(&resource, &mem_heap);
+	buf_init(&participant, &mem_heap);
+	rc = agent_target(&urls, &resource, &participant);
+	b.resource = buf_bytes(&resource);
+	b.participant = buf_bytes(&participant);
+	b.call_timeout_ms = u->call_timeout_ms;
+	if (rc == OK)
+		rc = branch_in(t, &b, out);
+	buf_fini(&resource);
+	buf_fini(&participant);
+	return rc;
+}
+
+int treaty_tcc_branch_url(struct treaty *t, const struct treaty_tcc_urls *urls,
+			  const char *context, struct treaty_tcc_branch *out)
+{
+	int rc = check_urls(urls);
+
+	if (rc == OK)
+		rc = context_check(context);
+	return rc == OK ? branch_by_urls(t, urls, context, out) : rc;
 }
 
 int treaty_tcc_branch_save(struct treaty *t,

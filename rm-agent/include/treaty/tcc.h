@@ -128,6 +128,29 @@ TREATY_API int treaty_tcc_branch(struct treaty *t, const char *action,
 				 const char *context,
 				 struct treaty_tcc_branch *out);
 
+/* A participant that is no program of ours: the coordinator calls its URLs. */
+struct treaty_tcc_urls {
+	size_t size; /* sizeof(struct treaty_tcc_urls) */
+	/* http:// or https://, both at one server, and such as the
+	 * coordinator's configuration allows. They are called with gid,
+	 * trans_type, branch_id and op (confirm, cancel) in the query, the
+	 * header TX_XID and the context as the body (docs/http.md). */
+	const char *confirm;
+	const char *cancel;
+	const char *headers;      /* JSON object of texts; NULL: none */
+	uint32_t call_timeout_ms; /* 0: as the coordinator is configured */
+};
+
+/*
+ * As treaty_tcc_branch(), for a participant that has URLs. Then call its try
+ * yourself, with the xid and the branch. TREATY_E_INVALID: no such URL may be
+ * called, the text says why; TREATY_E_VERSION: the coordinator is too old.
+ */
+TREATY_API int treaty_tcc_branch_url(struct treaty *t,
+				     const struct treaty_tcc_urls *urls,
+				     const char *context,
+				     struct treaty_tcc_branch *out);
+
 /* Replace the context of such a branch, durably, from the thread of the
  * transaction, before it is committed. Codes as treaty_tcc_try(). */
 TREATY_API int treaty_tcc_branch_save(struct treaty *t,

@@ -85,4 +85,8 @@ bool json_walk(struct json_walk *w, struct bytes *key, struct bytes *value);
 /* Append what a JSON_TEXT value, or a key, says. */
 void json_get_text(struct buf *out, struct bytes text);
 
+/* Is json_get_text() exact for this one, and fit for a C string? Not if it has
+ * half of a surrogate pair (U+FFFD takes its place), or a NUL. */
+bool json_text_whole(struct bytes text);
+
 #endif

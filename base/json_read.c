@@ -345,3 +345,35 @@ void json_get_text(struct buf *out, struct bytes text)
 						 : (char)c);
 	}
 }
+
+/* The code unit of the escape at p; UINT32_MAX: there is none. */
+static uint32_t unit_at(const struct text *t, const uint8_t *p)
+{
+	if (t->end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return UINT32_MAX;
+	return hex4(p + 2);
+}
+
+bool json_text_whole(struct bytes text)
+{
+	struct text t = { text.data, text.data + text.len };
+
+	while (t.p < t.end) {
+		uint32_t unit = unit_at(&t, t.p), low;
+
+		if (unit == UINT32_MAX) {
+			t.p += *t.p == '\\' ? 2 : 1;
+			continue;
+		}
+		t.p += 6;
+		if (unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff))
+			return false;
+		if (unit < 0xd800 || unit > 0xdbff)
+			continue;
+		low = unit_at(&t, t.p);
+		if (low < 0xdc00 || low > 0xdfff)
+			return false;
+		t.p += 6;
+	}
+	return true;
+}

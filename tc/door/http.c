@@ -66,19 +66,14 @@ static void wake(struct call *call)
 	d->library_due_ms = 0;
 }
 
-static void give_up_asked(struct http_door *d, uint64_t up_to_ms)
+static void give_up(struct list *calls, uint64_t up_to_ms)
 {
-	LIST_EACH(node, &d->asked) {
+	LIST_EACH(node, calls) {
 		struct call *call = CONTAINER_OF(node, struct call, on);
 
 		if (call->due_ms > up_to_ms)
 			break;
-		http_problem(&call->answer, PROBLEM_OUTCOME_UNKNOWN,
-			     "the coordinator took the request for %.*s but "
-			     "has not confirmed it in time; look at the "
-			     "transaction before asking again",
-			     (int)call->http.xid.len,
-			     (const char *)call->http.xid.data);
+		http_give_up(&call->http, &call->answer);
 		wake(call);
 	}
 }
@@ -89,7 +84,7 @@ static bool door_process(void *self, uint64_t now_ms)
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
 	d->now_ms = now_ms;
-	give_up_asked(d, now_ms);
+	give_up(&d->asked, now_ms);
 	close_late_conns(d);
 	(void)MHD_run(d->daemon);
 	d->library_due_ms = UINT64_MAX;
@@ -116,6 +111,8 @@ static uint64_t door_deadline(const void *self)
 	const struct http_door *d = self;
 	uint64_t due = first_due(d);
 
+	if (!list_empty(&d->steps))
+		return 0;
 	return d->library_due_ms < due ? d->library_due_ms : due;
 }
 
@@ -128,12 +125,8 @@ static void door_reply(void *self, const struct reply *reply)
 
 		if (call->id != reply->id)
 			continue;
-		http_reply(&d->api, &call->http, reply, &call->answer);
-		LOG_INFO("operator is answered", LOG_B("xid", call->http.xid),
-			 LOG_U("request", call->id),
-			 LOG_U("http", call->answer.status),
-			 LOG_S("status", gtx_status_name((int)reply->status)));
-		wake(call);
+		if (http_call_replied(call, reply))
+			wake(call);
 		return;
 	}
 }
@@ -145,10 +138,19 @@ static void door_command(void *self, const struct command *command)
 	(void)command;
 }
 
-/* Writing is MHD_run()'s business; deadline() says that it is due. */
+/* Ask what follows from the replies of this turn. Writing is MHD_run()'s
+ * business; deadline() says that it is due. */
 static void door_flush(void *self)
 {
-	(void)self;
+	struct http_door *d = self;
+
+	LIST_EACH(node, &d->steps) {
+		struct call *call = CONTAINER_OF(node, struct call, on);
+
+		http_call_ask(call);
+		if (call->state == CALL_ANSWERED)
+			wake(call);
+	}
 }
 
 static void stop_listening(struct http_door *d)
@@ -183,11 +185,13 @@ static void door_close(void *self)
 
 	door_drain(d);
 	/* The library must not be stopped with sleeping connections. */
-	give_up_asked(d, UINT64_MAX);
+	give_up(&d->asked, UINT64_MAX);
+	give_up(&d->steps, UINT64_MAX);
 	(void)MHD_run(d->daemon);
 	MHD_stop_daemon(d->daemon);
 	stop_listening(d);
-	REQUIRE(list_empty(&d->conns) && list_empty(&d->asked));
+	REQUIRE(list_empty(&d->conns) && list_empty(&d->asked) &&
+		list_empty(&d->steps));
 	mem_free(d->mem, d);
 }
 
@@ -251,6 +255,7 @@ static struct http_door *door_new(const struct mem *mem,
 				    d->now_ms };
 	list_init(&d->conns);
 	list_init(&d->asked);
+	list_init(&d->steps);
 	return d;
 }
 

@@ -8,20 +8,33 @@ static const struct {
 	[PROBLEM_BAD_REQUEST] = { 400, "bad_request", "Bad request" },
 	[PROBLEM_BAD_QUERY] = { 400, "bad_query", "Bad query" },
 	[PROBLEM_BAD_JSON] = { 400, "bad_json", "Bad JSON" },
+	[PROBLEM_BAD_MACHINE] = { 400, "bad_machine", "Bad state machine" },
 	[PROBLEM_CROSS_SITE] = { 403, "cross_site", "Cross-site request" },
+	[PROBLEM_TARGET_DENIED] = { 403, "target_not_allowed",
+				    "Target not allowed" },
 	[PROBLEM_NOT_FOUND] = { 404, "not_found", "Not found" },
 	[PROBLEM_NO_TRANSACTION] = { 404, "transaction_not_found",
 				     "No such transaction" },
 	[PROBLEM_NO_BRANCH] = { 404, "branch_not_found", "No such branch" },
+	[PROBLEM_NO_TOPIC] = { 404, "topic_not_found",
+			       "No such topic or subscriber" },
+	[PROBLEM_NO_MACHINE] = { 404, "machine_not_found",
+				 "No such state machine" },
 	[PROBLEM_METHOD] = { 405, "method_not_allowed", "Method not allowed" },
 	[PROBLEM_WRONG_STATE] = { 409, "wrong_state",
 				  "Not possible in this state" },
+	[PROBLEM_EXISTS] = { 409, "already_exists", "Exists already" },
+	[PROBLEM_LOCKED] = { 409, "lock_conflict", "Locked by another one" },
+	[PROBLEM_DEADLOCK] = { 409, "deadlock", "Waiting would never end" },
+	[PROBLEM_LOCK_TIMEOUT] = { 409, "lock_timeout", "Locked for too long" },
 	[PROBLEM_LENGTH_REQUIRED] = { 411, "length_required",
 				      "Length required" },
 	[PROBLEM_TOO_LARGE] = { 413, "too_large", "Body too large" },
 	[PROBLEM_MEDIA_TYPE] = { 415, "unsupported_media_type",
 				 "Unsupported media type" },
 	[PROBLEM_WRONG_HOST] = { 421, "wrong_host", "Wrong host" },
+	[PROBLEM_KEY_REUSED] = { 422, "idempotency_key_reused",
+				 "Idempotency-Key used before" },
 	[PROBLEM_LIMIT] = { 429, "limit_reached", "A limit is reached" },
 	[PROBLEM_INTERNAL] = { 500, "internal", "Internal error" },
 	[PROBLEM_NO_MEMORY] = { 503, "no_memory", "Out of memory" },
@@ -79,6 +92,11 @@ static void put_problem(struct http_answer *a, enum http_problem problem,
 	json_text(&j, "detail", buf_bytes(&text));
 	if (parameter)
 		json_text(&j, "parameter", bytes_of(parameter));
+	if (a->xid.len)
+		json_text(&j, "xid", a->xid);
+	if (a->transaction_status)
+		json_text(&j, "transaction_status",
+			  bytes_of(a->transaction_status));
 	json_end(&j);
 	buf_fini(&text);
 }

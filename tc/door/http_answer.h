@@ -8,6 +8,7 @@
  *   {"type":"urn:treaty:problem:bad_query","title":"Bad query","status":400,
  *    "code":"bad_query","detail":"…","parameter":"limit"}
  *
+ * A problem with a transaction also has its "xid" and "transaction_status".
  * .code is stable, for programs; .detail says what happened and what to do.
  *
  * Pure.
@@ -19,6 +20,10 @@ struct http_answer {
 	unsigned status;
 	const char *type;  /* of the content; a literal */
 	const char *allow; /* 405: the methods; a literal */
+	/* What a problem is about, if it is known; both are in it from then on.
+	 * Borrowed, and a literal. */
+	struct bytes xid;
+	const char *transaction_status;
 	struct buf body;
 };
 
@@ -32,16 +37,25 @@ enum http_problem {
 	PROBLEM_BAD_REQUEST,
 	PROBLEM_BAD_QUERY,
 	PROBLEM_BAD_JSON,
+	PROBLEM_BAD_MACHINE,
 	PROBLEM_CROSS_SITE,
+	PROBLEM_TARGET_DENIED,
 	PROBLEM_NOT_FOUND,
 	PROBLEM_NO_TRANSACTION,
 	PROBLEM_NO_BRANCH,
+	PROBLEM_NO_TOPIC,
+	PROBLEM_NO_MACHINE,
 	PROBLEM_METHOD,
 	PROBLEM_WRONG_STATE,
+	PROBLEM_EXISTS,
+	PROBLEM_LOCKED,
+	PROBLEM_DEADLOCK,
+	PROBLEM_LOCK_TIMEOUT,
 	PROBLEM_LENGTH_REQUIRED,
 	PROBLEM_TOO_LARGE,
 	PROBLEM_MEDIA_TYPE,
 	PROBLEM_WRONG_HOST,
+	PROBLEM_KEY_REUSED,
 	PROBLEM_LIMIT,
 	PROBLEM_INTERNAL,
 	PROBLEM_NO_MEMORY,

@@ -2,7 +2,6 @@
 
 #include "base/xid.h"
 #include "tc/door/http_route.h"
-#include "tc/door/http_view.h"
 
 #include <strings.h>
 
@@ -52,116 +51,42 @@ bool http_which(const struct http_api *api, struct http_call *call,
 	buf_init(&xid, &call->arena->as_mem);
 	xid_format(&xid, coordinator, call->number);
 	call->xid = buf_bytes(&xid);
+	answer->xid = call->xid;
 	if (buf_error(&xid) == OK)
 		return true;
-	http_problem(answer, PROBLEM_NO_MEMORY, "out of memory; try again");
+	(void)http_no_memory(answer);
 	return false;
-}
-
-void http_store_problem(const struct http_api *api, struct http_answer *answer,
-			int err)
-{
-	http_problem(answer, PROBLEM_STORE,
-		     "the store could not be read (%s): %s", err_name(err),
-		     store_error(api->port->store(api->port->ctx)));
-}
-
-/* ---- small pages ---- */
-
-static enum http_verdict health(const struct http_api *api,
-				struct http_call *call,
-				struct http_answer *answer,
-				struct request *request)
-{
-	struct json j = http_answer_json(answer, 200);
-
-	(void)api;
-	(void)call;
-	(void)request;
-	json_object(&j, NULL);
-	json_text(&j, "status", BYTES("ok"));
-	json_end(&j);
-	return HTTP_ANSWERED;
-}
-
-static enum http_verdict ready(const struct http_api *api,
-			       struct http_call *call,
-			       struct http_answer *answer,
-			       struct request *request)
-{
-	switch (api->port->state(api->port->ctx)) {
-	case HOST_LOADING:
-		http_problem(answer, PROBLEM_CLOSING,
-			     "transactions are still being loaded; try again "
-			     "in a moment");
-		return HTTP_ANSWERED;
-	case HOST_DRAINING:
-		http_problem(answer, PROBLEM_CLOSING,
-			     "the coordinator is stopping; new transactions "
-			     "go to another one, or wait for its restart");
-		return HTTP_ANSWERED;
-	case HOST_READY:
-		break;
-	}
-	return health(api, call, answer, request);
-}
-
-static const char *state_name(enum host_state state)
-{
-	static const char *const names[] = {
-		[HOST_LOADING] = "loading",
-		[HOST_READY] = "ready",
-		[HOST_DRAINING] = "draining",
-	};
-
-	return names[state];
-}
-
-static enum http_verdict stats(const struct http_api *api,
-			       struct http_call *call,
-			       struct http_answer *answer,
-			       struct request *request)
-{
-	const struct door_port *port = api->port;
-	struct core_stats core = core_stats(port->core(port->ctx));
-	struct store_stats store = store_stats(port->store(port->ctx));
-	struct json j = http_answer_json(answer, 200);
-
-	(void)call;
-	(void)request;
-	json_object(&j, NULL);
-	json_text(&j, "version", bytes_of(api->version));
-	json_text(&j, "coordinator", port->coordinator);
-	json_text(&j, "state", bytes_of(state_name(port->state(port->ctx))));
-	json_number(&j, "uptime_ms", port->now_ms(port->ctx) - api->began_ms);
-	view_core_stats(&j, "core", &core);
-	view_store_stats(&j, "store", &store);
-	json_end(&j);
-	return HTTP_ANSWERED;
 }
 
 /* ---- routes ---- */
 
-#define TRANSACTION "/api/v1/transactions/{}"
+static bool is_method(const struct http_call *call, const char *method)
+{
+	return bytes_equal(call->method, bytes_of(method)) ||
+	       (bytes_equal(call->method, BYTES("HEAD")) &&
+		strcmp(method, "GET") == 0);
+}
 
-static const struct http_route routes[] = {
-	{ "GET", "/healthz", true, health },
-	{ "GET", "/readyz", true, ready },
-	{ "GET", "/api/v1/stats", false, stats },
-	{ "GET", "/api/v1/transactions", false, http_list },
-	{ "GET", TRANSACTION, false, http_show },
-	{ "POST", TRANSACTION "/retry", false, http_retry },
-	{ "POST", TRANSACTION "/branches/{}/retry", false, http_retry },
-	{ "POST", TRANSACTION "/branches/{}/resolve", false, http_resolve },
-};
+static bool is_path(struct http_call *call, const struct http_route *route)
+{
+	memset(call->vars, 0, sizeof call->vars);
+	return target_matches(&call->parsed, route->pattern, call->vars,
+			      ARRAY_LEN(call->vars));
+}
 
+/* The route of this path; of this method, if there is one. */
 static const struct http_route *find_route(struct http_call *call)
 {
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		if (target_matches(&call->parsed, routes[i].pattern, call->vars,
-				   ARRAY_LEN(call->vars)))
-			return &routes[i];
-	return NULL;
+	const struct http_route *found = NULL;
+
+	for (size_t i = 0; i < http_n_routes; i++) {
+		if (!is_path(call, &http_routes[i]))
+			continue;
+		found = &http_routes[i];
+		if (is_method(call, found->method))
+			break;
+	}
+	return found;
 }
 
 /* ---- admission ---- */
@@ -227,28 +152,41 @@ static bool is_json(struct bytes type)
 	       type.data[len] == ' ';
 }
 
-static bool admit_post(struct http_call *call, struct http_answer *answer)
+/* What changes something must not come from another page. */
+static bool admit_origin(struct http_call *call, struct http_answer *answer)
 {
-	if (is_cross_site(call)) {
-		http_problem(answer, PROBLEM_CROSS_SITE,
-			     "a page of %.*s must not act here; use the "
-			     "coordinator's own pages or the treaty command",
-			     SHORT(call->origin));
+	if (!is_cross_site(call))
+		return true;
+	http_problem(answer, PROBLEM_CROSS_SITE,
+		     "a page of %.*s must not act here; use the "
+		     "coordinator's own pages or the treaty command",
+		     SHORT(call->origin));
+	return false;
+}
+
+static bool admit_type(struct http_call *call, struct http_answer *answer)
+{
+	if (is_json(call->content_type))
+		return true;
+	http_problem(answer, PROBLEM_MEDIA_TYPE,
+		     "send the body with Content-Type: application/json (also "
+		     "an empty one)");
+	return false;
+}
+
+static bool admit_change(struct http_call *call, struct http_answer *answer)
+{
+	if (is_method(call, "GET"))
+		return true;
+	if (!admit_origin(call, answer))
 		return false;
-	}
-	if (!is_json(call->content_type)) {
-		http_problem(answer, PROBLEM_MEDIA_TYPE,
-			     "send the body with Content-Type: "
-			     "application/json (also an empty one)");
-		return false;
-	}
-	return true;
+	return !is_method(call, "POST") || admit_type(call, answer);
 }
 
 static bool admit_body(const struct http_api *api, struct http_call *call,
 		       struct http_answer *answer)
 {
-	bool post = bytes_equal(call->method, BYTES("POST"));
+	bool post = is_method(call, "POST");
 	uint64_t len = 0;
 
 	if (call->transfer_encoding.len > 0 ||
@@ -282,8 +220,7 @@ static bool admit_target(struct http_call *call, struct http_answer *answer)
 			     "at /api/v1/transactions",
 			     SHORT(call->target));
 	} else if (rc == E_NOMEM) {
-		http_problem(answer, PROBLEM_NO_MEMORY,
-			     "out of memory; try again");
+		(void)http_no_memory(answer);
 	} else {
 		http_problem(
 			answer, PROBLEM_BAD_REQUEST,
@@ -296,17 +233,33 @@ static bool admit_target(struct http_call *call, struct http_answer *answer)
 	return false;
 }
 
+/* "GET, HEAD, POST": what this path knows. */
+static const char *methods_here(struct http_call *call)
+{
+	struct buf text;
+
+	buf_init(&text, &call->arena->as_mem);
+	for (size_t i = 0; i < http_n_routes; i++) {
+		const char *method = http_routes[i].method;
+
+		if (is_path(call, &http_routes[i]))
+			buf_printf(&text, "%s%s%s", text.len ? ", " : "",
+				   method,
+				   strcmp(method, "GET") == 0 ? ", HEAD" : "");
+	}
+	return buf_text(&text);
+}
+
 static bool admit_method(struct http_call *call, struct http_answer *answer)
 {
-	bool head = bytes_equal(call->method, BYTES("HEAD"));
-	const char *want = call->route->method;
+	const char *here;
 
-	if (bytes_equal(call->method, bytes_of(want)) ||
-	    (head && strcmp(want, "GET") == 0))
+	if (is_method(call, call->route->method))
 		return true;
+	here = methods_here(call);
 	http_problem(answer, PROBLEM_METHOD, "%.*s is not possible here; %s is",
-		     SHORT(call->method), want);
-	answer->allow = strcmp(want, "GET") == 0 ? "GET, HEAD" : want;
+		     SHORT(call->method), here);
+	answer->allow = here;
 	return false;
 }
 
@@ -323,10 +276,17 @@ bool http_admit(const struct http_api *api, struct http_call *call,
 			     SHORT(call->host));
 		return false;
 	}
-	if (!admit_method(call, answer))
-		return false;
-	return !bytes_equal(call->method, BYTES("POST")) ||
-	       admit_post(call, answer);
+	return admit_method(call, answer) && admit_change(call, answer);
+}
+
+/* ---- serving ---- */
+
+static enum http_verdict checked(enum http_verdict verdict,
+				 struct http_answer *answer)
+{
+	if (verdict == HTTP_ANSWERED && buf_error(&answer->body) != OK)
+		return http_no_memory(answer);
+	return verdict;
 }
 
 enum http_verdict http_handle(const struct http_api *api,
@@ -334,12 +294,39 @@ enum http_verdict http_handle(const struct http_api *api,
 			      struct http_answer *answer,
 			      struct request *request)
 {
-	enum http_verdict verdict;
-
 	REQUIRE(call->route);
-	verdict = call->route->serve(api, call, answer, request);
+	return checked(call->route->serve(api, call, answer, request), answer);
+}
+
+enum http_verdict http_reply(const struct http_api *api, struct http_call *call,
+			     const struct reply *reply,
+			     struct http_answer *answer,
+			     struct request *request)
+{
+	http_reply_fn *said =
+		call->route->reply ? call->route->reply : http_said;
+	enum http_verdict verdict = said(api, call, reply, answer, request);
+
 	if (verdict == HTTP_ANSWERED && buf_error(&answer->body) != OK)
-		http_problem(answer, PROBLEM_NO_MEMORY,
-			     "out of memory; try again, or ask for less");
+		http_problem(answer, PROBLEM_OUTCOME_UNKNOWN,
+			     "it was accepted, but memory for the answer ran "
+			     "out; look at the transaction");
 	return verdict;
+}
+
+void http_give_up(const struct http_call *call, struct http_answer *answer)
+{
+	answer->xid = call->xid;
+	if (call->xid.len > 0)
+		http_problem(answer, PROBLEM_OUTCOME_UNKNOWN,
+			     "the coordinator took the request for %.*s but "
+			     "has not confirmed it in time; look at the "
+			     "transaction before asking again",
+			     SHORT(call->xid));
+	else
+		http_problem(
+			answer, PROBLEM_OUTCOME_UNKNOWN,
+			"the coordinator took the request but has not "
+			"confirmed it in time; what it began, if anything, "
+			"is in the list");
 }

@@ -2,25 +2,12 @@
 #define TC_DOOR_HTTP_API_H
 
 /*
- * What the URLs mean: a request in, an answer out, or first a question to the
- * core.
+ * What the URLs mean: a request in, an answer out, or first questions to the
+ * core. http_routes.c lists them; docs/http.md tells services how to use them,
+ * treatyd(8) names them all.
  *
- *   GET  /healthz                                       the process lives
- *   GET  /readyz                                        and takes work
- *   GET  /api/v1/stats
- *   GET  /api/v1/transactions?state&status&hung&text&resource&min_age
- *                             &after&limit
- *   GET  /api/v1/transactions/{xid}
- *   POST /api/v1/transactions/{xid}/retry               {"reason"}
- *   POST /api/v1/transactions/{xid}/branches/{id}/retry {"reason"}
- *   POST /api/v1/transactions/{xid}/branches/{id}/resolve
- *                             {"resolution","values","rows","reason"}
- *
- * "rows" are what the operator saw of a dirty branch: the "table", "key" and
- * "seen" of each row of the difference. Then only these rows are resolved, each
- * only if it still looks the same; others stay dirty.
- *
- * {xid} is the whole xid, or its number alone. HEAD is GET without a body.
+ * {xid} in a path is the whole xid, or its number alone. HEAD is GET without a
+ * body.
  *
  * No socket and no clock in here; the core and the store are only asked.
  */
@@ -46,6 +33,7 @@ struct http_call {
 	struct bytes content_type;
 	struct bytes content_length;
 	struct bytes transfer_encoding;
+	struct bytes idempotency_key;
 	struct bytes body;
 
 	/* The api's own, from http_admit() on. */
@@ -54,6 +42,8 @@ struct http_call {
 	const struct http_route *route;
 	uint64_t number;
 	struct bytes xid;
+	uint64_t wait_ms; /* how long the core was asked to wait */
+	void *work;       /* what a route keeps from question to question */
 };
 
 enum http_verdict {
@@ -75,8 +65,17 @@ enum http_verdict http_handle(const struct http_api *api,
 			      struct http_answer *answer,
 			      struct request *request);
 
-/* The core's reply to what http_handle() asked. */
-void http_reply(const struct http_api *api, const struct http_call *call,
-		const struct reply *reply, struct http_answer *answer);
+/*
+ * The core's reply to what was asked, or one that says E_NOMEM if it could not
+ * be asked. HTTP_ASKED: it takes another step; *request is like that of
+ * http_handle(), and nothing of *reply is needed any more.
+ */
+enum http_verdict http_reply(const struct http_api *api, struct http_call *call,
+			     const struct reply *reply,
+			     struct http_answer *answer,
+			     struct request *request);
+
+/* The reply has not come in time. */
+void http_give_up(const struct http_call *call, struct http_answer *answer);
 
 #endif

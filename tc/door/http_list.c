@@ -2,7 +2,8 @@
 #include "tc/door/http_view.h"
 
 /*
- * GET /api/v1/transactions. Unfinished ones come from the core, oldest first;
+ * GET /api/v1/transactions; messages and sagas are listed by the same
+ * questions. Unfinished ones come from the core, oldest first;
  * finished ones from the archive, newest first. `next` is the cursor for
  * `after`, null on the last page.
  */
@@ -16,6 +17,7 @@
 struct question {
 	struct gtx_filter filter;
 	bool finished;
+	bool any_kind; /* the query may say which */
 };
 
 struct page {
@@ -92,6 +94,16 @@ static bool parse_state(struct bytes text, bool *finished)
 	return *finished || bytes_equal(text, BYTES("unfinished"));
 }
 
+static bool parse_kind(struct bytes text, unsigned *kinds)
+{
+	for (int kind = KIND_PLAIN; kind <= KIND_SAGA; kind++) {
+		*kinds = 1u << kind;
+		if (bytes_equal(text, bytes_of(view_kind((enum gtx_kind)kind))))
+			return true;
+	}
+	return false;
+}
+
 static bool parse_limit(struct bytes text, size_t *limit)
 {
 	uint64_t n;
@@ -111,6 +123,10 @@ static const char *parse_param(struct question *q, struct target_param p)
 		return parse_state(p.value, &q->finished)
 			       ? NULL
 			       : "unfinished or finished";
+	if (bytes_equal(p.name, BYTES("kind")) && q->any_kind)
+		return parse_kind(p.value, &f->kinds)
+			       ? NULL
+			       : "plain, message or saga";
 	if (bytes_equal(p.name, BYTES("status")))
 		return parse_status(p.value, &f->status)
 			       ? NULL
@@ -136,18 +152,21 @@ static const char *parse_param(struct question *q, struct target_param p)
 	else if (bytes_equal(p.name, BYTES("resource")))
 		f->resource = p.value;
 	else
-		return "one of state, status, hung, text, resource, min_age, "
-		       "after, limit";
+		return "one of state, status, kind, hung, text, resource, "
+		       "min_age, after, limit (kind only of transactions)";
 	return NULL;
 }
 
 static bool parse_question(const struct http_call *call, struct question *q,
-			   struct http_answer *answer)
+			   struct http_answer *answer, unsigned kinds)
 {
 	const struct target *t = &call->parsed;
 
 	*q = (struct question){
-		.filter = { .status = -1, .limit = LIMIT_DEFAULT },
+		.filter = { .status = -1,
+			    .limit = LIMIT_DEFAULT,
+			    .kinds = kinds },
+		.any_kind = kinds == 0,
 	};
 	for (size_t i = 0; i < t->n_params; i++) {
 		const char *want = parse_param(q, t->params[i]);
@@ -221,6 +240,7 @@ static bool contains(struct bytes text, struct bytes part)
 static bool wanted(const struct gtx_filter *f, const struct archive *gtx)
 {
 	return (f->status < 0 || f->status == (int)gtx->status) &&
+	       (f->kinds == 0 || (f->kinds & 1u << gtx->kind)) &&
 	       (contains(gtx->name, f->text) ||
 		contains(gtx->application, f->text));
 }
@@ -251,8 +271,9 @@ static int list_finished(const struct http_api *api, struct page *page)
 			      page);
 }
 
-enum http_verdict http_list(const struct http_api *api, struct http_call *call,
-			    struct http_answer *answer, struct request *request)
+enum http_verdict http_list_kinds(const struct http_api *api,
+				  struct http_call *call,
+				  struct http_answer *answer, unsigned kinds)
 {
 	struct question q;
 	struct page page = { .coordinator = api->port->coordinator,
@@ -260,8 +281,7 @@ enum http_verdict http_list(const struct http_api *api, struct http_call *call,
 	struct json j;
 	int rc = OK;
 
-	(void)request;
-	if (!parse_question(call, &q, answer) ||
+	if (!parse_question(call, &q, answer, kinds) ||
 	    (q.finished && !check_finished(&q, answer)))
 		return HTTP_ANSWERED;
 	j = http_answer_json(answer, 200);
@@ -281,4 +301,11 @@ enum http_verdict http_list(const struct http_api *api, struct http_call *call,
 	if (rc != OK)
 		http_store_problem(api, answer, rc);
 	return HTTP_ANSWERED;
+}
+
+enum http_verdict http_list(const struct http_api *api, struct http_call *call,
+			    struct http_answer *answer, struct request *request)
+{
+	(void)request;
+	return http_list_kinds(api, call, answer, 0);
 }

@@ -127,6 +127,7 @@ static void read_headers(struct call *call, const char *method)
 	http->origin = header(call, "Origin");
 	http->content_type = header(call, MHD_HTTP_HEADER_CONTENT_TYPE);
 	http->content_length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	http->idempotency_key = header(call, "Idempotency-Key");
 	http->transfer_encoding =
 		header(call, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
@@ -172,34 +173,110 @@ static enum MHD_Result send_answer(struct call *call)
 	return queued;
 }
 
+/* What operators do is told; services' own business is for debugging. */
+static const char *action_name(enum request_type type)
+{
+	switch (type) {
+	case RQ_RETRY:
+		return "operator asks for a retry";
+	case RQ_RESOLVE:
+		return "operator resolves a branch";
+	case RQ_SAGA_MOVE:
+		return "operator moves a saga";
+	case RQ_MACHINE_PUT:
+		return "a state machine is put";
+	case RQ_MACHINE_DROP:
+		return "a state machine is dropped";
+	case RQ_SUBSCRIBE:
+		return "a subscriber of a topic is put";
+	case RQ_UNSUBSCRIBE:
+		return "a subscriber of a topic is dropped";
+	default:
+		return NULL;
+	}
+}
+
 static void log_action(const struct call *call, const struct request *r)
 {
-	LOG_INFO(r->type == RQ_RETRY ? "operator asks for a retry"
-				     : "operator resolves a branch",
-		 LOG_B("xid", r->xid), LOG_U("branch", r->branch),
-		 LOG_I("resolution", r->resolution),
+	const char *name = action_name(r->type);
+
+	if (!name) {
+		LOG_DEBUG("a service asks", LOG_I("type", r->type),
+			  LOG_B("xid", r->xid), LOG_U("request", call->id));
+		return;
+	}
+	LOG_INFO(name, LOG_B("xid", r->xid), LOG_U("branch", r->branch),
+		 LOG_B("name", r->name), LOG_I("resolution", r->resolution),
 		 LOG_B("reason", r->type == RQ_RETRY ? r->text : r->reason),
 		 LOG_U("request", call->id));
 }
 
-/* Step the core; the connection sleeps until the reply. */
-static enum MHD_Result ask(struct call *call, struct request *request)
+static void log_answer(const struct call *call, const struct reply *reply)
+{
+	if (action_name(reply->type))
+		LOG_INFO("operator is answered", LOG_B("xid", call->http.xid),
+			 LOG_U("request", call->id),
+			 LOG_U("http", call->answer.status),
+			 LOG_S("status", gtx_status_name((int)reply->status)));
+	else
+		LOG_DEBUG("a service is answered", LOG_U("request", call->id),
+			  LOG_U("http", call->answer.status),
+			  LOG_I("err", reply->err));
+}
+
+/* Those that asked for more patience stand behind. */
+static void wait_for_reply(struct http_door *d, struct call *call)
+{
+	struct list *last = d->asked.prev;
+
+	while (last != &d->asked &&
+	       CONTAINER_OF(last, struct call, on)->due_ms > call->due_ms)
+		last = last->prev;
+	list_append(last->next, &call->on); /* between the two */
+}
+
+bool http_call_replied(struct call *call, const struct reply *reply)
 {
 	struct http_door *d = call->door;
-	struct event event = { .type = EV_REQUEST, .request = *request };
+
+	list_remove(&call->on);
+	if (http_reply(&d->api, &call->http, reply, &call->answer,
+		       &call->request) == HTTP_ASKED) {
+		list_append(&d->steps, &call->on);
+		return false;
+	}
+	log_answer(call, reply);
+	return true;
+}
+
+void http_call_ask(struct call *call)
+{
+	struct http_door *d = call->door;
+	struct event event = { .type = EV_REQUEST, .request = call->request };
+	struct reply reply = { .type = call->request.type, .err = E_NOMEM };
 
 	call->id = ++d->ids;
 	event.request.id = call->id;
-	log_action(call, request);
-	if (d->port->event(d->port->ctx, &event) != OK) {
-		http_problem(&call->answer, PROBLEM_NO_MEMORY,
-			     "out of memory; nothing was done, try again");
+	log_action(call, &call->request);
+	list_remove(&call->on);
+	if (d->port->event(d->port->ctx, &event) == OK)
+		wait_for_reply(d, call);
+	else if (http_call_replied(call, &reply))
+		call->state = CALL_ANSWERED;
+}
+
+/* Step the core; the connection sleeps until the answer is there. */
+static enum MHD_Result ask(struct call *call)
+{
+	struct http_door *d = call->door;
+
+	call->state = CALL_ASKED;
+	call->due_ms = d->now_ms + d->reply_ms + call->http.wait_ms;
+	http_call_ask(call);
+	if (call->state == CALL_ANSWERED) {
 		call->state = CALL_SENT;
 		return send_answer(call);
 	}
-	call->state = CALL_ASKED;
-	call->due_ms = d->now_ms + d->reply_ms;
-	list_append(&d->asked, &call->on);
 	if (call->conn)
 		list_remove(&call->conn->on);
 	MHD_suspend_connection(call->connection);
@@ -210,13 +287,12 @@ static enum MHD_Result ask(struct call *call, struct request *request)
 static enum MHD_Result serve(struct call *call)
 {
 	struct http_door *d = call->door;
-	struct request request;
 
 	call->http.body = buf_bytes(&call->body);
 	d->busy++;
-	if (http_handle(&d->api, &call->http, &call->answer, &request) ==
+	if (http_handle(&d->api, &call->http, &call->answer, &call->request) ==
 	    HTTP_ASKED)
-		return ask(call, &request);
+		return ask(call);
 	call->state = CALL_SENT;
 	if (call->conn)
 		http_conn_expect(d, call->conn);

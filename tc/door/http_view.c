@@ -3,6 +3,7 @@
 #include "base/lock_key.h"
 #include "base/utf8.h"
 #include "base/xid.h"
+#include "tc/door/participant.h"
 
 /* ---- instants ---- */
 
@@ -90,6 +91,19 @@ static void put_span(struct json *j, const char *key, uint64_t ms)
 		json_number(j, key, ms);
 }
 
+const char *view_kind(enum gtx_kind kind)
+{
+	switch (kind) {
+	case KIND_PLAIN:
+		return "plain";
+	case KIND_MESSAGE:
+		return "message";
+	case KIND_SAGA:
+		return "saga";
+	}
+	return "unknown";
+}
+
 static void put_identity(struct json *j, struct bytes coordinator,
 			 uint64_t number, enum gtx_status status, bool finished)
 {
@@ -105,6 +119,7 @@ void view_gtx(struct json *j, struct bytes coordinator,
 	      const struct gtx_view *gtx)
 {
 	put_identity(j, coordinator, gtx->number, gtx->status, false);
+	json_text(j, "kind", bytes_of(view_kind(gtx->kind)));
 	json_text(j, "name", gtx->name);
 	json_text(j, "application", gtx->application);
 	put_instant(j, "began_at", gtx->began_wall_ms);
@@ -115,12 +130,27 @@ void view_gtx(struct json *j, struct bytes coordinator,
 	json_number(j, "lock_count", gtx->n_locks);
 	put_span(j, "next_due_ms", gtx->next_due_ms);
 	json_text_or_null(j, "last_error", gtx->last_error);
+	json_text_or_null(j, "check", gtx->check);
+	json_text_or_null(j, "machine", gtx->machine);
+	json_text_or_null(j, "version", gtx->version);
+	json_text_or_null(j, "business_key", gtx->business_key);
+}
+
+static void put_nulls(struct json *j, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		json_null(j, names[i]);
 }
 
 void view_archived(struct json *j, struct bytes coordinator,
 		   const struct archive *gtx)
 {
+	static const char *const unknown[] = { "next_due_ms", "last_error",
+					       "check",       "machine",
+					       "version",     "business_key" };
+
 	put_identity(j, coordinator, gtx->gtx, gtx->status, true);
+	json_text(j, "kind", bytes_of(view_kind(gtx->kind)));
 	json_text(j, "name", gtx->name);
 	json_text(j, "application", gtx->application);
 	put_instant(j, "began_at", gtx->began_wall_ms);
@@ -132,22 +162,21 @@ void view_archived(struct json *j, struct bytes coordinator,
 	json_null(j, "timeout_ms");
 	json_number(j, "branch_count", gtx->n_branches);
 	json_number(j, "lock_count", 0);
-	json_null(j, "next_due_ms");
-	json_null(j, "last_error");
+	put_nulls(j, unknown, ARRAY_LEN(unknown));
 }
 
 void view_outcome(struct json *j, struct bytes coordinator, uint64_t number,
 		  enum gtx_status status)
 {
 	static const char *const unknown[] = {
-		"name",        "application", "began_at",     "ended_at",
-		"age_ms",      "timeout_ms",  "branch_count", "lock_count",
-		"next_due_ms", "last_error",
+		"kind",       "name",        "application",  "began_at",
+		"ended_at",   "age_ms",      "timeout_ms",   "branch_count",
+		"lock_count", "next_due_ms", "last_error",   "check",
+		"machine",    "version",     "business_key",
 	};
 
 	put_identity(j, coordinator, number, status, true);
-	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
-		json_null(j, unknown[i]);
+	put_nulls(j, unknown, ARRAY_LEN(unknown));
 }
 
 /* ---- branches ---- */
@@ -189,6 +218,30 @@ static void put_detail(struct json *j, struct bytes detail)
 		json_text(j, "detail", detail);
 }
 
+/* Its headers may be secrets: only their names are shown. */
+void view_participant(struct json *j, const char *key, struct bytes document)
+{
+	struct participant p;
+	struct arena arena;
+	struct buf why, text;
+	int rc = E_NOTFOUND;
+
+	arena_init(&arena, j->out->mem, 0);
+	buf_init(&why, &arena.as_mem);
+	buf_init(&text, &arena.as_mem);
+	if (document.len > 0)
+		rc = participant_read(&p, &arena, document, &why);
+	if (rc == OK)
+		participant_put_public(&text, &p);
+	if (rc == OK)
+		json_raw(j, key, buf_bytes(&text));
+	else
+		json_null(j, key);
+	if (rc == E_NOMEM || buf_error(&text) != OK)
+		j->out->error = E_NOMEM;
+	arena_fini(&arena);
+}
+
 void view_branch(struct json *j, const struct branch_view *branch)
 {
 	json_object(j, NULL);
@@ -207,6 +260,9 @@ void view_branch(struct json *j, const struct branch_view *branch)
 	put_application_data(j, branch->application_data);
 	put_lock_keys(j, branch);
 	put_detail(j, branch->detail);
+	view_participant(j, "participant", branch->participant);
+	json_text_or_null(j, "topic", branch->topic);
+	json_text_or_null(j, "subscriber", branch->subscriber);
 	json_end(j);
 }
 

@@ -37,6 +37,13 @@ void view_core_stats(struct json *j, const char *key,
 void view_store_stats(struct json *j, const char *key,
 		      const struct store_stats *stats);
 
+/* "plain", "message", "saga" */
+const char *view_kind(enum gtx_kind kind);
+
+/* How an HTTP participant is called, without the values of its headers; null
+ * if that is no such document. */
+void view_participant(struct json *j, const char *key, struct bytes document);
+
 /* "2026-11-21T12:34:56.789Z" */
 void view_instant(struct buf *out, uint64_t wall_ms);
 

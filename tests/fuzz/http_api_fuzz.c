@@ -1,6 +1,8 @@
 #include "tests/fakes/http_world.h"
 #include "tests/fuzz/fuzz.h"
 
+#include "base/hash.h"
+#include "base/url.h"
 #include "tc/door/http_api.h"
 #include "tests/fakes/flaky.h"
 
@@ -71,13 +73,29 @@ static void check_answer(struct http_answer *a, bool may_lack_memory)
 	REQUIRE(json_valid(buf_bytes(&a->body)));
 }
 
+static bool about_one(const struct request *rq)
+{
+	return rq->type != RQ_BEGIN;
+}
+
 static void check_request(const struct request *rq)
 {
-	REQUIRE(rq->type == RQ_RETRY || rq->type == RQ_RESOLVE);
-	REQUIRE(rq->peer == 0 && rq->xid.len > 0);
-	REQUIRE(rq->xid.len > world_port.coordinator.len);
-	REQUIRE(memcmp(rq->xid.data, world_port.coordinator.data,
-		       world_port.coordinator.len) == 0);
+	REQUIRE((unsigned)rq->type < RQ_TYPES);
+	REQUIRE(rq->type != RQ_IDS && rq->type != RQ_LOCK_CHECK);
+	REQUIRE(rq->peer == 0);
+	if (about_one(rq)) {
+		REQUIRE(rq->xid.len > world_port.coordinator.len);
+		REQUIRE(memcmp(rq->xid.data, world_port.coordinator.data,
+			       world_port.coordinator.len) == 0);
+	}
+	if (rq->type == RQ_REGISTER) {
+		REQUIRE(rq->resource.len > 0);
+		REQUIRE((rq->participant.len > 0) == url_is_http(rq->resource));
+	}
+	if (rq->participant.len)
+		REQUIRE(json_valid(rq->participant));
+	if (rq->application_data.len)
+		REQUIRE(json_valid(rq->application_data));
 	if (rq->type != RQ_RESOLVE)
 		return;
 	REQUIRE(rq->branch != 0);
@@ -87,23 +105,42 @@ static void check_request(const struct request *rq)
 		REQUIRE(json_valid(rq->text));
 }
 
-static void check_replies(const struct http_api *api,
-			  const struct http_call *call,
-			  const struct request *rq, bool may_lack_memory)
+/* What the core might say, mostly that all is well. */
+static struct reply reply_to(const struct request *rq, uint64_t *seed)
 {
-	for (int err = OK; err >= E_ROLLED_BACK; err--) {
-		struct http_answer a;
-		struct reply r = { .type = rq->type,
-				   .err = err,
-				   .status = GTX_ROLLBACKING,
-				   .xid = rq->xid,
-				   .branch = rq->branch,
-				   .text = BYTES("some \"text\" \xff") };
+	uint64_t r = random_next(seed);
 
-		http_answer_init(&a, &call->arena->as_mem);
-		http_reply(api, call, &r, &a);
-		check_answer(&a, may_lack_memory);
+	return (struct reply){
+		.type = rq->type,
+		.err = r % 4 ? OK : -(int)(r / 4 % 19),
+		.status = GTX_ROLLBACKING,
+		.xid = BYTES("10.0.0.1:8091:77"),
+		.branch = r,
+		.name = BYTES("m\xff"),
+		.detail = r % 8 < 4 ? BYTES("{\"a\":1}") : (struct bytes){ 0 },
+		.existed = r % 16 < 8,
+		.text = BYTES("some \"text\" \xff"),
+	};
+}
+
+/* However many questions it takes, there is an answer at the end. */
+static void talk(const struct http_api *api, struct http_call *call,
+		 struct request *rq, uint64_t seed, bool may_lack_memory)
+{
+	enum http_verdict verdict = HTTP_ASKED;
+	struct http_answer a;
+
+	http_answer_init(&a, &call->arena->as_mem);
+	for (int steps = 0; verdict == HTTP_ASKED; steps++) {
+		struct reply r = reply_to(rq, &seed);
+
+		REQUIRE(steps < 2000);
+		check_request(rq);
+		verdict = http_reply(api, call, &r, &a, rq);
 	}
+	check_answer(&a, may_lack_memory);
+	http_give_up(call, &a);
+	check_answer(&a, may_lack_memory);
 }
 
 static struct bytes take_line(struct reader *r)
@@ -161,8 +198,8 @@ void fuzz_one(struct bytes in)
 	if (http_admit(&api, &call, &answer))
 		asked = http_handle(&api, &call, &answer, &rq) == HTTP_ASKED;
 	if (asked) {
-		check_request(&rq);
-		check_replies(&api, &call, &rq, bits & OUT_OF_MEMORY);
+		talk(&api, &call, &rq, hash_bytes(bits, in),
+		     bits & OUT_OF_MEMORY);
 	} else {
 		check_answer(&answer, bits & OUT_OF_MEMORY);
 	}
@@ -205,6 +242,24 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		  "\"seen\":{\"a\":\"2\"}}],\"reason\":\"x\"}" },
 		{ IS_POST, "/api/v1/transactions/12/branches/21/resolve\n"
 			   "{\"resolution\":\"keep_current\",\"rows\":[]}" },
+		{ 0, "/api/v1/transactions?kind=saga&limit=2" },
+		{ IS_POST, "/api/v1/transactions\n"
+			   "{\"name\":\"n\",\"timeout_ms\":1,"
+			   "\"ordered\":false}" },
+		{ IS_POST, "/api/v1/transactions/12/branches\n"
+			   "{\"mode\":\"TCC\",\"confirm\":\"http://a/b\","
+			   "\"cancel\":\"http://a/c\",\"data\":[1],"
+			   "\"headers\":{\"X\":\"y\"},\"lock_keys\":["
+			   "{\"table\":\"t\",\"key\":[\"1\"]}]}" },
+		{ IS_POST, "/api/v1/transactions/12/branches\n"
+			   "{\"mode\":\"MSG\",\"to\":\"msg:a\","
+			   "\"schedule_ms\":[1,2]}" },
+		{ IS_POST, "/api/v1/transactions/12/branches/7/report\n"
+			   "{\"status\":\"PhaseOne_Done\",\"data\":{}}" },
+		{ IS_POST, "/api/v1/transactions/12/commit\n"
+			   "{\"wait_ms\":5}" },
+		{ IS_POST, "/api/v1/transactions/12/rollback\n"
+			   "{\"reason\":\"\\ud83d\\ude00\"}" },
 		{ IS_POST | NO_TYPE, "/api/v1/transactions/12/retry\n{}" },
 		{ IS_POST | WRONG_LENGTH, "/api/v1/transactions/12/retry\n7" },
 	};

@@ -49,16 +49,18 @@ for command in ("tx list", "tx show", "tx retry", "tx resolve", "status",
 listed = set(re.findall(r"^\.It.*?Fl -([a-z][a-z-]+)", manual, re.M))
 compare("treaty", options, listed)
 
-with open(os.path.join(source, "tc/door/http_api.c"), encoding="utf-8") as f:
+with open(os.path.join(source, "tc/door/http_routes.c"), encoding="utf-8") as f:
     routes = f.read()
-transaction = re.search(r'#define TRANSACTION "(.*)"', routes).group(1)
+METHODS = "GET|POST|DELETE"
+short = dict(re.findall(r'#define (\w+) +"(.*)"', routes))
 paths = set()
-for method, path in re.findall(r'\{ "(GET|POST)", (.*?), (?:true|false),',
+for method, path in re.findall(r'\{ "(%s)", (.*?),\s+(?:true|false),' % METHODS,
                                routes):
-    path = path.replace("TRANSACTION", '"%s"' % transaction)
+    for name, text in short.items():
+        path = re.sub(r"\b%s\b" % name, '"%s"' % text, path)
     paths.add(method + " " + re.sub(r'" "|"', "", path))
 shown = set()
-for method, path in re.findall(r"^\.It Cm (GET|POST) (.*)$",
+for method, path in re.findall(r"^\.It Cm (%s) (.*)$" % METHODS,
                                page("treatyd.8"), re.M):
     path = re.sub(r"Ar \w+", "{}", path)
     shown.add(method + " " + re.sub(r" ?(Ns|Pa) ?", "", path))

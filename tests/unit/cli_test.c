@@ -58,6 +58,7 @@ static void serve_forever(int ready)
 			   door.deadline(door.self) <= world.now_ms ? 0 : 50);
 		while (door.process(door.self, world.now_ms))
 			;
+		door.flush(door.self);
 		if (world.events == seen)
 			continue;
 		seen = world.events;

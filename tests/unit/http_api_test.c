@@ -1,101 +1,7 @@
 #include "base/hash.h"
-#include "tc/door/http_api.h"
 #include "tc/door/http_view.h"
 #include "tests/fakes/flaky.h"
-#include "tests/fakes/http_world.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-/* ---- one request, without a socket ---- */
-
-struct exchange {
-	struct arena arena;
-	struct http_api api;
-	struct http_call call;
-	struct http_answer answer;
-	struct request request;
-	bool asked;
-};
-
-static struct exchange x;
-
-static void begin(const char *method, const char *target, const char *body)
-{
-	struct buf length;
-
-	x.api = (struct http_api){ &world_port, "1.2.3", 4096, 0 };
-	arena_init(&x.arena, &mem_heap, 0);
-	http_answer_init(&x.answer, &x.arena.as_mem);
-	x.call = (struct http_call){
-		.arena = &x.arena,
-		.method = bytes_of(method),
-		.target = bytes_of(target),
-		.host = BYTES("localhost:7091"),
-		.body = bytes_of(body),
-	};
-	x.asked = false;
-	if (!body)
-		return;
-	buf_init(&length, &x.arena.as_mem);
-	buf_printf(&length, "%zu", strlen(body));
-	x.call.content_length = buf_bytes(&length);
-	x.call.content_type = BYTES("application/json");
-}
-
-static unsigned run(void)
-{
-	if (http_admit(&x.api, &x.call, &x.answer))
-		x.asked = http_handle(&x.api, &x.call, &x.answer, &x.request) ==
-			  HTTP_ASKED;
-	if (x.asked)
-		return 0;
-	assert_int_equal(buf_error(&x.answer.body), OK);
-	assert_true(json_valid(buf_bytes(&x.answer.body)));
-	return x.answer.status;
-}
-
-static void end(void)
-{
-	arena_fini(&x.arena);
-}
-
-static bool says(const char *text)
-{
-	return strstr(buf_text(&x.answer.body), text) != NULL;
-}
-
-#define EXPECT_SAYS(text)                                                      \
-	do {                                                                   \
-		if (!says(text))                                               \
-			fail_msg("no %s in %s", text,                          \
-				 buf_text(&x.answer.body));                    \
-	} while (0)
-
-static void expect_get(const char *target, unsigned status, const char *text)
-{
-	begin("GET", target, NULL);
-	if (run() != status)
-		fail_msg("%s: %u, %s", target, x.answer.status,
-			 buf_text(&x.answer.body));
-	EXPECT_SAYS(text);
-	end();
-}
-
-static void expect_post(const char *target, const char *body, unsigned status,
-			const char *text)
-{
-	begin("POST", target, body);
-	if (run() != status)
-		fail_msg("%s %s: %u, %s", target, body, x.answer.status,
-			 buf_text(&x.answer.body));
-	if (text)
-		EXPECT_SAYS(text);
-	end();
-}
+#include "tests/fakes/http_exchange.h"
 
 static int setup(void **state)
 {
@@ -212,12 +118,14 @@ static void test_a_list_gives_what_is_unfinished(void **state)
 	expect_get("/api/v1/transactions?limit=1", 200,
 		   "{\"transactions\":[{\"xid\":\"10.0.0.1:8091:10\","
 		   "\"number\":\"10\",\"status\":\"Begin\",\"status_code\":1,"
-		   "\"finished\":false,\"hung\":false,\"name\":\"checkout\","
+		   "\"finished\":false,\"hung\":false,"
+		   "\"kind\":\"plain\",\"name\":\"checkout\","
 		   "\"application\":\"shop\","
 		   "\"began_at\":\"2025-11-21T12:34:56.789Z\","
 		   "\"ended_at\":null,\"age_ms\":5000,\"timeout_ms\":60000,"
 		   "\"branch_count\":1,\"lock_count\":2,\"next_due_ms\":250,"
-		   "\"last_error\":null}],\"next\":\"10\"}");
+		   "\"last_error\":null,\"check\":null,\"machine\":null,"
+		   "\"version\":null,\"business_key\":null}],\"next\":\"10\"}");
 	expect_get("/api/v1/transactions?after=12&limit=2", 200,
 		   "\"next\":null}");
 	expect_get("/api/v1/transactions", 200,
@@ -334,16 +242,18 @@ static void test_finished_ones_come_newest_first(void **state)
 {
 	(void)state;
 	fill_archive();
-	expect_get(
-		"/api/v1/transactions?state=finished&limit=1", 200,
-		"[{\"xid\":\"10.0.0.1:8091:9\",\"number\":\"9\","
-		"\"status\":\"Committed\",\"status_code\":9,"
-		"\"finished\":true,\"hung\":false,\"name\":\"checkout\","
-		"\"application\":\"shop\","
-		"\"began_at\":\"1970-01-01T00:00:01.000Z\","
-		"\"ended_at\":\"1970-01-01T00:00:03.500Z\",\"age_ms\":2500,"
-		"\"timeout_ms\":null,\"branch_count\":3,\"lock_count\":0,"
-		"\"next_due_ms\":null,\"last_error\":null}],\"next\":\"9\"}");
+	expect_get("/api/v1/transactions?state=finished&limit=1", 200,
+		   "[{\"xid\":\"10.0.0.1:8091:9\",\"number\":\"9\","
+		   "\"status\":\"Committed\",\"status_code\":9,"
+		   "\"finished\":true,\"hung\":false,\"kind\":\"plain\","
+		   "\"name\":\"checkout\","
+		   "\"application\":\"shop\","
+		   "\"began_at\":\"1970-01-01T00:00:01.000Z\","
+		   "\"ended_at\":\"1970-01-01T00:00:03.500Z\",\"age_ms\":2500,"
+		   "\"timeout_ms\":null,\"branch_count\":3,\"lock_count\":0,"
+		   "\"next_due_ms\":null,\"last_error\":null,\"check\":null,"
+		   "\"machine\":null,\"version\":null,\"business_key\":null}],"
+		   "\"next\":\"9\"}");
 	expect_get("/api/v1/transactions?state=finished&text=ref", 200,
 		   "[{\"xid\":\"10.0.0.1:8091:6\"");
 	expect_get("/api/v1/transactions?state=finished&after=8&"
@@ -388,7 +298,9 @@ static void test_one_is_shown_with_branches_and_history(void **state)
 	world.lines[0] = (struct history){ 12, 1000, BYTES("begun") };
 	world.n_lines = 1;
 	expect_get("/api/v1/transactions/10.0.0.1:8091:12", 200,
-		   "\"last_error\":\"dirty \\\"row\\\"\",\"branches\":[{"
+		   "\"last_error\":\"dirty "
+		   "\\\"row\\\"\",\"check\":null,\"machine\":null,\"version\":"
+		   "null,\"business_key\":null,\"branches\":[{"
 		   "\"id\":\"18446744073709551615\",\"mode\":\"AT\","
 		   "\"status\":\"PhaseTwo_RollbackFailed_Unretryable\","
 		   "\"status_code\":10,\"resource\":\"goods\","
@@ -397,7 +309,8 @@ static void test_one_is_shown_with_branches_and_history(void **state)
 		   "\"last_error\":\"dirty\",\"application_data\":null,"
 		   "\"application_data_len\":1,"
 		   "\"lock_keys\":[\"stock('a\\\\'b')\"],"
-		   "\"detail\":{\"dirty\":1}}],"
+		   "\"detail\":{\"dirty\":1},\"participant\":null,"
+		   "\"topic\":null,\"subscriber\":null}],"
 		   "\"history\":[{\"at\":\"1970-01-01T00:00:01.000Z\","
 		   "\"text\":\"begun\"}]}");
 	expect_get("/api/v1/transactions/10.0.0.1%3A8091%3A12", 200, "{");
@@ -425,9 +338,10 @@ static void test_a_finished_one_is_found_in_archive_or_tombstone(void **state)
 		   "\"finished\":true");
 	expect_get("/api/v1/transactions/8", 200,
 		   "\"branches\":[],\"history\":[]");
-	expect_get("/api/v1/transactions/3", 200,
-		   "\"status\":\"Committed\",\"status_code\":9,"
-		   "\"finished\":true,\"hung\":false,\"name\":null");
+	expect_get(
+		"/api/v1/transactions/3", 200,
+		"\"status\":\"Committed\",\"status_code\":9,"
+		"\"finished\":true,\"hung\":false,\"kind\":null,\"name\":null");
 	expect_get("/api/v1/transactions/2", 404,
 		   "\"code\":\"transaction_not_found\"");
 	world.store_error = E_IO;
@@ -465,6 +379,10 @@ static void test_unknown_paths_and_methods_are_told_apart(void **state)
 	end();
 	begin("HEAD", "/api/v1/transactions", NULL);
 	assert_int_equal(run(), 200);
+	end();
+	begin("DELETE", "/api/v1/transactions", NULL);
+	assert_int_equal(run(), 405);
+	assert_string_equal(x.answer.allow, "GET, HEAD, POST");
 	end();
 }
 
@@ -679,7 +597,9 @@ static unsigned reply_to_retry(const char *target, struct reply reply,
 
 	begin("POST", target, "");
 	assert_int_equal(run(), 0);
-	http_reply(&x.api, &x.call, &reply, &x.answer);
+	assert_int_equal(
+		http_reply(&x.api, &x.call, &reply, &x.answer, &x.request),
+		HTTP_ANSWERED);
 	assert_true(json_valid(buf_bytes(&x.answer.body)));
 	EXPECT_SAYS(text);
 	status = x.answer.status;

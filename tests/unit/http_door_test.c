@@ -84,6 +84,7 @@ static void turn(void)
 			idle = 0;
 		else
 			idle++;
+		door.flush(door.self);
 	}
 }
 

@@ -253,6 +253,20 @@ static void test_escapes_are_read_back(void **state)
 						"A"));
 }
 
+static void test_texts_that_reading_would_change_are_told(void **state)
+{
+	(void)state;
+	assert_true(json_text_whole(BYTES("\"\"")));
+	assert_true(json_text_whole(BYTES("\"a\\\\u0000\\n\\u0001\"")));
+	assert_true(json_text_whole(BYTES("\"\\ud83d\\ude00\\uFFFD\"")));
+	assert_false(json_text_whole(BYTES("\"\\u0000\"")));
+	assert_false(json_text_whole(BYTES("\"a\\\\\\u0000\"")));
+	assert_false(json_text_whole(BYTES("\"\\ud83d\"")));
+	assert_false(json_text_whole(BYTES("\"\\ud83dx\\ude00\"")));
+	assert_false(json_text_whole(BYTES("\"\\ud83d\\u0041\"")));
+	assert_false(json_text_whole(BYTES("\"\\uDE00\"")));
+}
+
 /* Everything in a valid document can be walked and read. */
 static void walk_all(struct bytes document, int depth)
 {
@@ -337,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_utf8_refuses_what_the_rfc_refuses),
 		cmocka_unit_test(test_members_are_walked_in_order),
 		cmocka_unit_test(test_escapes_are_read_back),
+		cmocka_unit_test(test_texts_that_reading_would_change_are_told),
 		cmocka_unit_test(
 			test_damaged_documents_are_refused_or_can_be_walked),
 		cmocka_unit_test(test_no_memory_sticks_in_the_buffer),

@@ -1,0 +1,76 @@
+#include "tc/door/http_route.h"
+#include "tc/door/http_view.h"
+
+/*
+ * GET /healthz, /readyz, /api/v1/stats: is it up, and what does it do?
+ */
+
+enum http_verdict http_health(const struct http_api *api,
+			      struct http_call *call,
+			      struct http_answer *answer,
+			      struct request *request)
+{
+	struct json j = http_answer_json(answer, 200);
+
+	(void)api;
+	(void)call;
+	(void)request;
+	json_object(&j, NULL);
+	json_text(&j, "status", BYTES("ok"));
+	json_end(&j);
+	return HTTP_ANSWERED;
+}
+
+enum http_verdict http_ready(const struct http_api *api, struct http_call *call,
+			     struct http_answer *answer,
+			     struct request *request)
+{
+	switch (api->port->state(api->port->ctx)) {
+	case HOST_LOADING:
+		http_problem(answer, PROBLEM_CLOSING,
+			     "transactions are still being loaded; try again "
+			     "in a moment");
+		return HTTP_ANSWERED;
+	case HOST_DRAINING:
+		http_problem(answer, PROBLEM_CLOSING,
+			     "the coordinator is stopping; new transactions "
+			     "go to another one, or wait for its restart");
+		return HTTP_ANSWERED;
+	case HOST_READY:
+		break;
+	}
+	return http_health(api, call, answer, request);
+}
+
+static const char *state_name(enum host_state state)
+{
+	static const char *const names[] = {
+		[HOST_LOADING] = "loading",
+		[HOST_READY] = "ready",
+		[HOST_DRAINING] = "draining",
+	};
+
+	return names[state];
+}
+
+enum http_verdict http_stats(const struct http_api *api, struct http_call *call,
+			     struct http_answer *answer,
+			     struct request *request)
+{
+	const struct door_port *port = api->port;
+	struct core_stats core = core_stats(port->core(port->ctx));
+	struct store_stats store = store_stats(port->store(port->ctx));
+	struct json j = http_answer_json(answer, 200);
+
+	(void)call;
+	(void)request;
+	json_object(&j, NULL);
+	json_text(&j, "version", bytes_of(api->version));
+	json_text(&j, "coordinator", port->coordinator);
+	json_text(&j, "state", bytes_of(state_name(port->state(port->ctx))));
+	json_number(&j, "uptime_ms", port->now_ms(port->ctx) - api->began_ms);
+	view_core_stats(&j, "core", &core);
+	view_store_stats(&j, "store", &store);
+	json_end(&j);
+	return HTTP_ANSWERED;
+}

@@ -17,7 +17,8 @@
 static void check_job(const struct job *j)
 {
 	bool timed = j->place == PLACE_FLIGHT || j->place == PLACE_DUE;
-	bool listed = j->place == PLACE_FLIGHT || j->place == PLACE_QUEUED;
+	bool listed = j->place == PLACE_FLIGHT || j->place == PLACE_QUEUED ||
+		      j->place == PLACE_SILENT;
 
 	REQUIRE((j->timer.node.at != 0) == timed); /* I6 */
 	REQUIRE(!list_empty(&j->at) == listed);

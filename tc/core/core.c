@@ -13,6 +13,7 @@
 
 static void init_lists(struct core *c)
 {
+	list_init(&c->silent);
 	list_init(&c->promises);
 	list_init(&c->answers);
 	list_init(&c->refused);
@@ -209,8 +210,8 @@ static int unit_timer(struct core *c)
  * made work for another. Grants come before timers: who can have its rows now
  * is not refused because its time is over now. */
 static int (*const units[])(struct core *) = {
-	unit_promise, unit_ids,    unit_parked, unit_grant, unit_timer,
-	unit_refused, unit_answer, unit_send,   unit_tombs,
+	unit_promise, unit_ids,     unit_parked, unit_grant, unit_timer,
+	unit_silent,  unit_refused, unit_answer, unit_send,  unit_tombs,
 };
 
 /* True if something was done; false with c->retry_ms set on no memory. */

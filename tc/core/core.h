@@ -52,6 +52,11 @@
  *  - Retries back off from retry_ms_first to retry_ms_max with jitter; after
  *    attempts_max (0: never) the branch and its transaction are hung. A command
  *    whose peer went away is due again at once and counts as no failure.
+ *  - "In progress" is no failure: it is asked again after a pause, for ever.
+ *  - A SAGA branch has nothing to do on commit, a MSG branch nothing on
+ *    rollback: they are finished without a command.
+ *  - Branches of mode SAGA and MSG, and back-checks, are for any application
+ *    that has the resource.
  *  - A branch's "done" counts whichever attempt it answers, a failure only if
  *    it answers the attempt under way.
  *
@@ -279,7 +284,9 @@ enum command_type {
 	COMMAND_CALL,  /* a saga's action or compensation */
 };
 
-/* Peers that are not connected to us but called: one for each origin. */
+/* Peers that are not connected to us but called: one for each origin, made by
+ * the core when something is registered there, gone with the last of it. They
+ * don't count in peers_max; EV_PEER_UP and EV_PEER_GONE are never of them. */
 #define PEER_URL (UINT64_C(1) << 63)
 
 static inline bool peer_is_url(uint64_t peer)
@@ -334,9 +341,11 @@ struct branch_done {
 struct peer_up {
 	uint64_t peer; /* never 0, never used twice by the door */
 	struct bytes application;
-	struct bytes instance;         /* one process; survives reconnects */
-	struct bytes address;          /* for people */
-	const struct bytes *resources; /* can run phase two of these */
+	struct bytes instance; /* one process; survives reconnects */
+	struct bytes address;  /* for people */
+	/* Can run phase two of these. What begins with http:// or https:// is
+	 * passed over: origins are called, they are nobody's to offer. */
+	const struct bytes *resources;
 	size_t n_resources;
 };
 
@@ -543,6 +552,7 @@ struct core_stats {
 	uint64_t lock_conflicts, lock_waits, deadlocks;
 	uint64_t rows_forced, rows_lazy;
 	size_t gtx_now, locks_now, waiters_now, peers_now, tombstones_now;
+	size_t origins_now; /* that are called */
 };
 
 struct core_stats core_stats(const struct core *c);

@@ -227,6 +227,7 @@ void handle_peer_gone(struct core *c, uint64_t id)
 {
 	struct peer *p = peers_find(&c->peers, id);
 
+	REQUIRE(!peer_is_url(id));
 	parked_of_peer(c, id);
 	if (!p)
 		return;

@@ -110,6 +110,13 @@ struct branch *branch_find(const struct core *c, uint64_t id)
 	return NULL;
 }
 
+/* An AT branch only needs the database, a delivery or a compensation only the
+ * service: which application it is in is nobody's business. */
+static bool branch_for_anyone(enum branch_mode mode)
+{
+	return mode == MODE_AT || mode == MODE_SAGA || mode == MODE_MSG;
+}
+
 int branch_new(struct branch **out, struct core *c,
 	       const struct branch_spec *spec)
 {
@@ -130,7 +137,7 @@ int branch_new(struct branch **out, struct core *c,
 	list_init(&b->of_gtx);
 	list_init(&b->dead);
 	if (lane_get(&b->job.lane, &c->peers, spec->resource, spec->application,
-		     spec->mode == MODE_AT) != OK ||
+		     branch_for_anyone(spec->mode)) != OK ||
 	    model_dup(&b->job.instance, c->mem, spec->instance) != OK ||
 	    model_dup(&b->application_data, c->mem, spec->application_data) !=
 		    OK ||

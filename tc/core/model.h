@@ -154,6 +154,7 @@ struct core {
 	size_t n_timers; /* objects that have one */
 	size_t n_waiters;
 
+	struct list silent;   /* branches without anything to do: job.at */
 	struct list promises; /* first come, first kept */
 	struct list answers;  /* asks whose time has come */
 	struct list refused;  /* waiters to be told */
@@ -282,6 +283,13 @@ void ending_commit(struct core *c, struct gtx *g, struct ending *e);
 /* Tombstones beyond their number or age. */
 MUST_CHECK int unit_tombs(struct core *c);
 
+/* ---- targets (target.c) ---- */
+
+/* Can this be told something, with the request's .participant and
+ * .call_timeout_ms? OK, E_INVALID or E_LIMIT with *what, or E_NOMEM. */
+MUST_CHECK int target_check(struct core *c, const struct request *rq,
+			    struct bytes name, const char **what);
+
 /* ---- registration and row locks (register.c) ---- */
 
 MUST_CHECK int handle_register(struct core *c, const struct request *rq);
@@ -298,6 +306,8 @@ void waiter_free(struct core *c, struct waiter *w);
 
 extern const struct job_hooks branch_job;
 void phase_two_start(struct core *c, struct gtx *g);
+/* One branch that has nothing to do is finished. */
+MUST_CHECK int unit_silent(struct core *c);
 MUST_CHECK int branch_answered(struct core *c, const struct branch_done *done);
 
 /* ---- sagas ---- */

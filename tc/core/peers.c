@@ -1,6 +1,7 @@
 #include "tc/core/peers.h"
 
 #include "base/hash.h"
+#include "base/url.h"
 
 /*
  * Invariants, checked by peers_check():
@@ -8,6 +9,8 @@
  *   I2  a lane with something waiting has no peer with a free place that may
  *       take it, unless that peer is ready (peers_next() will come to it)
  *   I3  n_own counts the links of the lane's resource to its application
+ *   I4  an origin has a peer of its own, and no other link, exactly while it
+ *       has lanes; n_agents counts the peers that were not made up
  */
 
 struct peer_link {
@@ -131,6 +134,18 @@ static struct lane *lane_new(struct peers *ps, struct resource *r,
 	return lane;
 }
 
+/* A peer for an origin that has none. OK or E_NOMEM. */
+static int call_origin(struct peers *ps, struct resource *r);
+
+/* Without lanes nobody is called. The caller holds the resource. */
+static void forget_origin(struct peers *ps, struct resource *r)
+{
+	if (r->called && list_empty(&r->lanes)) {
+		peers_gone(ps, r->called);
+		r->called = NULL;
+	}
+}
+
 int lane_get(struct lane **out, struct peers *ps, struct bytes resource,
 	     struct bytes application, bool at)
 {
@@ -149,8 +164,10 @@ int lane_get(struct lane **out, struct peers *ps, struct bytes resource,
 			return OK;
 		}
 	}
-	lane = lane_new(ps, r, application, at);
+	lane = call_origin(ps, r) == OK ? lane_new(ps, r, application, at)
+					: NULL;
 	if (!lane) {
+		forget_origin(ps, r);
 		resource_put(ps, r);
 		return E_NOMEM;
 	}
@@ -168,6 +185,7 @@ void lane_put(struct peers *ps, struct lane *lane)
 		return;
 	REQUIRE(list_empty(&lane->waiting));
 	list_remove(&lane->of_resource);
+	forget_origin(ps, lane->resource);
 	resource_put(ps, lane->resource);
 	free_bytes(ps->mem, lane->application);
 	mem_free(ps->mem, lane);
@@ -177,9 +195,10 @@ void lane_put(struct peers *ps, struct lane *lane)
 
 static bool serves(const struct peer *p, const struct lane *lane)
 {
-	if (bytes_equal(p->application, lane->application))
+	if (peer_is_url(p->id) ||
+	    bytes_equal(p->application, lane->application))
 		return true;
-	return lane->at && lane->n_own == 0;
+	return lane->at && (lane->n_own == 0 || lane->application.len == 0);
 }
 
 static bool has_place(const struct peers *ps, const struct peer *p)
@@ -386,6 +405,21 @@ static void unlink_all(struct peers *ps, struct peer *p)
 	}
 }
 
+static struct peer_link *link_new(struct peers *ps, struct bytes name)
+{
+	struct peer_link *link = mem_alloc(ps->mem, sizeof *link);
+
+	if (link)
+		link->resource = resource_get(ps, name);
+	if (!link || !link->resource) {
+		mem_free(ps->mem, link);
+		return NULL;
+	}
+	list_init(&link->of_peer);
+	list_init(&link->of_resource);
+	return link;
+}
+
 /* Links that are not part of anything yet, on a list by .of_peer. */
 static void discard_links(struct peers *ps, struct list *links)
 {
@@ -402,17 +436,15 @@ static int stage_links(struct peers *ps, const struct peer_up *up,
 		       struct list *links)
 {
 	for (size_t i = 0; i < up->n_resources; i++) {
-		struct peer_link *link = mem_alloc(ps->mem, sizeof *link);
+		struct peer_link *link;
 
-		if (link)
-			link->resource = resource_get(ps, up->resources[i]);
-		if (!link || !link->resource) {
-			mem_free(ps->mem, link);
+		if (url_is_http(up->resources[i]))
+			continue; /* nobody may take an origin's calls */
+		link = link_new(ps, up->resources[i]);
+		if (!link) {
 			discard_links(ps, links);
 			return E_NOMEM;
 		}
-		list_init(&link->of_peer);
-		list_init(&link->of_resource);
 		list_append(links, &link->of_peer);
 	}
 	return OK;
@@ -466,12 +498,47 @@ static struct peer *peer_new(struct peers *ps, const struct peer_up *up)
 	return p;
 }
 
+static void insert(struct peers *ps, struct peer *p)
+{
+	map_insert(&ps->by_id, &p->by_id, hash_u64(ps->seed, p->id));
+	if (peer_is_url(p->id))
+		return;
+	map_insert(&ps->by_instance, &p->by_instance,
+		   hash_bytes(ps->seed, p->instance));
+	ps->n_agents++;
+}
+
+static int call_origin(struct peers *ps, struct resource *r)
+{
+	struct peer_up up = { .peer = PEER_URL | (ps->last_called + 1) };
+	struct peer_link *link;
+	struct list links;
+
+	if (r->called || !url_is_http(r->name))
+		return OK;
+	link = link_new(ps, r->name);
+	if (!link)
+		return E_NOMEM;
+	list_init(&links);
+	list_append(&links, &link->of_peer);
+	r->called = peer_new(ps, &up);
+	if (!r->called) {
+		discard_links(ps, &links);
+		return E_NOMEM;
+	}
+	ps->last_called++;
+	insert(ps, r->called);
+	link_all(ps, r->called, &links);
+	return OK;
+}
+
 int peers_up(struct peers *ps, const struct peer_up *up, struct peer **out)
 {
 	struct peer *p = peers_find(ps, up->peer);
 	struct list links;
 
-	if (!p && ps->by_id.count >= ps->peers_max)
+	REQUIRE(!peer_is_url(up->peer));
+	if (!p && ps->n_agents >= ps->peers_max)
 		return E_LIMIT;
 	list_init(&links);
 	if (stage_links(ps, up, &links) != OK)
@@ -485,9 +552,7 @@ int peers_up(struct peers *ps, const struct peer_up *up, struct peer **out)
 			discard_links(ps, &links);
 			return E_NOMEM;
 		}
-		map_insert(&ps->by_id, &p->by_id, hash_u64(ps->seed, p->id));
-		map_insert(&ps->by_instance, &p->by_instance,
-			   hash_bytes(ps->seed, p->instance));
+		insert(ps, p);
 	}
 	link_all(ps, p, &links);
 	*out = p;
@@ -501,11 +566,23 @@ void peers_gone(struct peers *ps, struct peer *p)
 	unlink_all(ps, p);
 	list_remove(&p->ready);
 	map_remove(&ps->by_id, &p->by_id);
-	map_remove(&ps->by_instance, &p->by_instance);
+	if (!peer_is_url(p->id)) {
+		map_remove(&ps->by_instance, &p->by_instance);
+		ps->n_agents--;
+	}
 	peer_free(ps, p);
 }
 
 /* ---- invariants ---- */
+
+static void check_origin(const struct resource *r)
+{
+	REQUIRE((r->called != NULL) ==
+		(url_is_http(r->name) && !list_empty(&r->lanes))); /* I4 */
+	LIST_EACH(node, &r->links)
+		REQUIRE(!url_is_http(r->name) ||
+			LINK_OF_RESOURCE(node)->peer == r->called);
+}
 
 static void check_lane(const struct peers *ps, const struct lane *lane)
 {
@@ -522,6 +599,8 @@ static void check_lane(const struct peers *ps, const struct lane *lane)
 
 void peers_check(const struct peers *ps)
 {
+	size_t agents = 0;
+
 	for (struct map_node *n = map_next(&ps->by_id, NULL); n;
 	     n = map_next(&ps->by_id, n)) {
 		struct peer *p = CONTAINER_OF(n, struct peer, by_id);
@@ -531,12 +610,15 @@ void peers_check(const struct peers *ps)
 			in_flight++;
 		REQUIRE(in_flight == p->n_in_flight); /* I1 */
 		REQUIRE(peers_find(ps, p->id) == p);
+		agents += !peer_is_url(p->id);
 	}
+	REQUIRE(agents == ps->n_agents); /* I4 */
 	for (struct map_node *n = map_next(&ps->resources, NULL); n;
 	     n = map_next(&ps->resources, n)) {
 		struct resource *r = CONTAINER_OF(n, struct resource, by_name);
 
 		LIST_EACH(node, &r->lanes)
 			check_lane(ps, LANE_OF(node));
+		check_origin(r);
 	}
 }

@@ -13,6 +13,11 @@
  *  - A peer takes in_flight_max commands at once. One that let a command time
  *    out is suspect: it gets one at a time until it answers, and what waited
  *    for it alone goes back to the lanes. So a black hole holds up nobody.
+ *  - A resource that is an origin ("http://…") is nobody's to offer: while
+ *    there are lanes of it, it has a peer of its own, made up (peer_is_url),
+ *    that takes what is in them, whatever their application is.
+ *  - A lane without an application and with .at is for whoever has the
+ *    resource.
  *  - Each call costs what is near it: the resources of one peer, the peers of
  *    one resource; never all that waits.
  *
@@ -29,7 +34,8 @@ struct resource {
 	size_t refs;       /* links and lanes */
 	struct list links;
 	struct list lanes;
-	uint64_t stamp; /* scratch of the caller */
+	struct peer *called; /* an origin's own peer, else NULL */
+	uint64_t stamp;      /* scratch of the caller */
 };
 
 struct lane {
@@ -62,6 +68,8 @@ struct peers {
 	uint64_t seed;
 	size_t peers_max;
 	size_t in_flight_max;
+	size_t n_agents;      /* peers but for those of origins */
+	uint64_t last_called; /* number of the last peer made up */
 	struct map by_id;
 	struct map by_instance;
 	struct map resources;
@@ -72,12 +80,13 @@ MUST_CHECK int peers_init(struct peers *ps, const struct mem *mem,
 			  uint64_t seed);
 void peers_fini(struct peers *ps); /* every lane must have been put back */
 
-/* How many there may be, and how much each takes at once. */
+/* How many agents there may be, and how much each takes at once. */
 void peers_limit(struct peers *ps, size_t peers_max, size_t in_flight_max);
 
 struct peer *peers_find(const struct peers *ps, uint64_t id);
 
-/* A peer came, or has other resources now. OK, E_NOMEM, E_LIMIT: peers_max. */
+/* A peer came, or has other resources now; URLs among them are passed over.
+ * OK, E_NOMEM, E_LIMIT: peers_max. */
 MUST_CHECK int peers_up(struct peers *ps, const struct peer_up *up,
 			struct peer **out);
 /* Its queue, flight and waiters must be empty. */

@@ -63,13 +63,24 @@ static void unstamp(const struct gtx *g)
 		branch_at(node)->job.lane->resource->stamp = 0;
 }
 
+/* Nothing is to be done on this side of the decision: a saga's step is
+ * committed already, a message's delivery is dropped. */
+static bool is_silent(const struct branch *b)
+{
+	return b->mode == (rolls_back(b->gtx) ? MODE_MSG : MODE_SAGA);
+}
+
 /* Nothing is in its way any more. */
 static void let_go(struct core *c, struct branch *b)
 {
-	if (branch_hung(b->status))
+	if (branch_hung(b->status)) {
 		job_place(c, &b->job, PLACE_HUNG);
-	else
+	} else if (is_silent(b)) {
+		job_place(c, &b->job, PLACE_SILENT);
+		list_append(&c->silent, &b->job.at);
+	} else {
 		job_queue(c, &b->job);
+	}
 }
 
 void phase_two_start(struct core *c, struct gtx *g)
@@ -149,6 +160,7 @@ struct outcome {
 	enum gtx_status gtx_next;
 	uint32_t failures;
 	bool done;
+	bool silent;        /* nobody was told */
 	bool ends;          /* the transaction, too */
 	struct bytes error; /* staged copies */
 	struct bytes detail;
@@ -163,6 +175,11 @@ static bool is_failure(enum branch_event e)
 static bool is_never(enum branch_event e)
 {
 	return e == BRANCH_EV_COMMIT_NEVER || e == BRANCH_EV_ROLLBACK_NEVER;
+}
+
+static bool is_later(enum branch_event e)
+{
+	return e == BRANCH_EV_COMMIT_LATER || e == BRANCH_EV_ROLLBACK_LATER;
 }
 
 /* What a failure means after so many of them. */
@@ -207,7 +224,13 @@ static void say_outcome(struct core *c, const struct branch *b,
 	const char *name = branch_status_name((int)o->next);
 	uint64_t number = b->gtx->party.number;
 
-	if (o->done)
+	if (o->silent)
+		row_history(c, number,
+			    fx_printf(&c->fx,
+				      "branch %" PRIu64
+				      ": %s, nothing to be done",
+				      b->id, name));
+	else if (o->done)
 		row_history(c, number,
 			    fx_printf(&c->fx,
 				      "branch %" PRIu64
@@ -289,6 +312,7 @@ static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
 	g->n_hung += branch_hung(o->next);
 	b->status = o->next;
 	b->job.failures = o->failures;
+	b->job.busy = 0;
 	g->status = o->gtx_next;
 	if (o->done) {
 		finish_branch(c, b);
@@ -309,7 +333,8 @@ static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
 static int settle(struct core *c, struct branch *b, enum branch_event event,
 		  struct bytes error, struct bytes detail)
 {
-	struct outcome o = { .event = weigh(c, b, event) };
+	struct outcome o = { .event = weigh(c, b, event),
+			     .silent = b->job.place == PLACE_SILENT };
 	struct branch_rule rule = branch_rule(b->status, o.event);
 	int rc;
 
@@ -331,6 +356,51 @@ static int settle(struct core *c, struct branch *b, enum branch_event event,
 		model_free_bytes(c->mem, o.detail);
 	}
 	return rc;
+}
+
+int unit_silent(struct core *c)
+{
+	struct list *first = list_first(&c->silent);
+	struct branch *b;
+	int rc;
+
+	if (!first)
+		return 0;
+	b = CONTAINER_OF(first, struct branch, job.at);
+	rc = settle(c, b,
+		    rolls_back(b->gtx) ? BRANCH_EV_ROLLBACKED
+				       : BRANCH_EV_COMMITTED,
+		    BYTES(""), BYTES(""));
+	return rc == OK ? 1 : rc;
+}
+
+/*
+ * It is under way: no failure, whatever the limit of attempts is. People see
+ * why it waits; no row is worth that.
+ */
+static int still_busy(struct core *c, struct branch *b, struct bytes text)
+{
+	const char *colon = text.len ? ": " : "";
+	struct bytes error = { 0 };
+	struct bytes said;
+
+	text = model_cut(text, c->config.text_max);
+	said = fx_printf(&c->fx, "in progress%s%.*s", colon, (int)text.len,
+			 (const char *)text.data);
+	if (b->job.busy == 0)
+		row_history(c, b->gtx->party.number,
+			    fx_printf(&c->fx,
+				      "branch %" PRIu64 " attempt %" PRIu32
+				      ": %.*s",
+				      b->id, b->job.attempts, (int)said.len,
+				      (const char *)said.data));
+	if (!fx_ok(&c->fx) || model_dup(&error, c->mem, said) != OK)
+		return E_NOMEM;
+	model_free_bytes(c->mem, b->error);
+	b->error = error;
+	b->job.busy++;
+	job_due(c, &b->job, job_back_off(c, b->job.busy));
+	return OK;
 }
 
 /* A "done" counts whichever attempt it answers; a failure only if it is that
@@ -355,6 +425,8 @@ int branch_answered(struct core *c, const struct branch_done *done)
 	event = branch_answer(!rolls_back(b->gtx), done->status);
 	if (!counts(b, done, event))
 		return OK;
+	if (done->in_progress && is_later(event))
+		return still_busy(c, b, done->error);
 	return settle(c, b, event, done->error, done->detail);
 }
 

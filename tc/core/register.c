@@ -10,32 +10,25 @@
 
 /* ---- what is wrong with a request ---- */
 
-static const char *bad_target(const struct core *c, const struct request *rq)
-{
-	if (rq->participant.len > c->config.participant_max)
-		return "participant longer than participant_max";
-	if (rq->call_timeout_ms > c->config.timeout_ms_max)
-		return "call timeout longer than timeout_ms_max";
-	return NULL;
-}
-
-static const char *bad_branch(const struct core *c, const struct request *rq,
-			      int *err)
+static int check_branch(struct core *c, const struct request *rq,
+			const char **what)
 {
 	const struct core_config *k = &c->config;
 
-	*err = E_INVALID;
+	*what = "unknown branch mode";
 	if ((int)rq->mode < 0 ||
 	    (rq->mode > MODE_SAGA_ANNOTATION && rq->mode != MODE_MSG))
-		return "unknown branch mode";
+		return E_INVALID;
+	*what = "a branch needs a resource";
 	if (rq->resource.len == 0)
-		return "a branch needs a resource";
-	*err = E_LIMIT;
-	if (rq->resource.len > k->text_max || rq->application.len > k->text_max)
-		return "resource or application longer than text_max";
+		return E_INVALID;
+	*what = "application longer than text_max";
+	if (rq->application.len > k->text_max)
+		return E_LIMIT;
+	*what = "application data longer than application_data_max";
 	if (rq->application_data.len > k->application_data_max)
-		return "application data longer than application_data_max";
-	return bad_target(c, rq);
+		return E_LIMIT;
+	return target_check(c, rq, rq->resource, what);
 }
 
 static const char *bad_keys(const struct core *c, const struct request *rq,
@@ -102,7 +95,9 @@ static struct branch_spec spec_of(const struct core *c, const struct gtx *g,
 		.call_timeout_ms = rq->call_timeout_ms,
 	};
 
-	if (p) {
+	if (rq->mode == MODE_MSG || rq->mode == MODE_SAGA) {
+		spec.application = BYTES("");
+	} else if (p) {
 		spec.application = p->application;
 		spec.instance = p->instance;
 	} else if (spec.application.len == 0) {
@@ -507,8 +502,10 @@ int handle_register(struct core *c, const struct request *rq)
 	if (g->status != GTX_BEGIN)
 		return refuse(c, rq, g, E_STATE,
 			      "no branch can be added any more");
-	bad = bad_branch(c, rq, &err);
-	if (!bad)
+	err = check_branch(c, rq, &bad);
+	if (err == E_NOMEM)
+		return err;
+	if (err == OK)
 		bad = bad_keys(c, rq, &err);
 	if (bad)
 		return refuse(c, rq, g, err, bad);

@@ -175,7 +175,8 @@ struct core_stats core_stats(const struct core *c)
 	s.gtx_now = c->roll.count;
 	s.locks_now = c->locks.n_owned;
 	s.waiters_now = c->n_waiters;
-	s.peers_now = c->peers.by_id.count;
+	s.peers_now = c->peers.n_agents;
+	s.origins_now = c->peers.by_id.count - c->peers.n_agents;
 	s.tombstones_now = tombs_count(&c->tombs);
 	return s;
 }

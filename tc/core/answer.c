@@ -70,6 +70,14 @@ static struct bytes say(struct fx *fx, const struct answer *a,
 				 "rolled back by a restart, or finished long "
 				 "ago",
 				 len, xid);
+	case E_UNKNOWN:
+		return fx_printf(fx,
+				 "transaction %.*s is of another life of this "
+				 "coordinator, whose store was replaced since: "
+				 "nothing is known of it, so decide it by hand "
+				 "(docs/operations.md, \"A store that was "
+				 "replaced\")",
+				 len, xid);
 	case E_STATE:
 		return fx_printf(fx, "transaction %.*s is %s%s%s", len, xid,
 				 gtx_status_name((int)a->status),

@@ -96,6 +96,7 @@ void core_check(const struct core *c)
 		REQUIRE(branches == c->branches.count);
 	REQUIRE(waiters == c->n_waiters);
 	REQUIRE(c->stored <= c->seq);
+	REQUIRE(c->ids.first > 0 && c->ids.first <= c->ids.next);
 	REQUIRE(c->ids.next <= c->ids.end && c->ids.end <= c->ids.asked);
 	REQUIRE(c->timers.count <= c->n_timers);
 }

@@ -65,5 +65,7 @@ int core_config_check(const struct core_config *k)
 	/* 20: a colon and the longest number behind the coordinator's name. */
 	if (k->coordinator.len == 0 || k->coordinator.len > XID_LEN_MAX - 20)
 		return E_INVALID;
+	if (k->first_id > INT64_MAX / 2)
+		return E_INVALID; /* there must be many above it */
 	return good_times(k) && good_limits(k) ? OK : E_INVALID;
 }

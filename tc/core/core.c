@@ -34,7 +34,7 @@ static int init_parts(struct core *c)
 	fx_init(&c->fx, c->mem);
 	roll_init(&c->roll, c->mem);
 	heap_init(&c->timers, c->mem);
-	ids_init(&c->ids, 0, c->config.id_block);
+	ids_init(&c->ids, 1, 1, c->config.id_block); /* until EV_READY */
 	if (model_dup(&c->config.coordinator, c->mem, coordinator) != OK ||
 	    map_init(&c->branches, c->mem) != OK ||
 	    lock_table_init(&c->locks, c->mem, seed) != OK ||
@@ -169,6 +169,7 @@ int core_reconfigure(struct core *c, const struct core_config *config)
 
 	fresh.coordinator = c->config.coordinator;
 	fresh.seed = c->config.seed;
+	fresh.first_id = c->config.first_id;
 	if (core_config_check(&fresh) != OK)
 		return E_INVALID;
 	c->config = fresh;

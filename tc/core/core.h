@@ -75,6 +75,10 @@ struct core;
 struct core_config {
 	struct bytes coordinator; /* "host:port" in front of every xid */
 	uint64_t seed;            /* hash seed and jitter; secret, random */
+	/* Of a store that has none yet: the first number that it gives; 0: 1.
+	 * Drawn at random, so that a coordinator that lost its store does not
+	 * give the numbers of its former life again, and knows those. */
+	uint64_t first_id;
 
 	size_t gtx_max; /* unfinished transactions */
 	size_t branches_per_gtx_max;
@@ -246,6 +250,8 @@ struct request {
  *   E_NOTFOUND    no such transaction or branch (presumed rolled back; a
  *                 finished one is known by its tombstone and answers OK or
  *                 E_STATE with its true status)
+ *   E_UNKNOWN     this store never gave such a number: it was replaced by a new
+ *                 or an older one since. Nothing may be presumed
  *   E_STATE       not in .status: e.g. commit of one that rolled back
  *   E_CONFLICT    locks: the holder is in .holder, .key, .holder_age_ms
  *   E_DEADLOCK    locks: waiting would close a cycle; holder as above
@@ -458,7 +464,7 @@ MUST_CHECK int core_step(struct core *c, const struct event *event,
 uint64_t core_deadline(const struct core *c);
 
 /* Take limits and times from a new configuration; what exists already stays
- * even above a lowered limit. .coordinator and .seed are ignored. */
+ * even above a lowered limit. .coordinator, .seed, .first_id are ignored. */
 MUST_CHECK int core_reconfigure(struct core *c,
 				const struct core_config *config);
 
@@ -522,6 +528,10 @@ MUST_CHECK int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
 			 struct gtx_view *view,
 			 void (*branch)(void *ctx, struct branch_view),
 			 void *ctx);
+
+/* Whether this store may have given out the number. If not, it is of another
+ * life of this coordinator, and that it is not found says nothing. */
+bool core_gave(const struct core *c, uint64_t number);
 
 /* The outcome that a tombstone remembers. E_NOTFOUND if there is none. */
 MUST_CHECK int core_outcome(const struct core *c, uint64_t number,

@@ -11,6 +11,8 @@
  *  - One reservation at a time may be under way. It is made before the numbers
  *    run out: when half a block is left.
  *  - After a restart numbers go on at the stored end; what was left is lost.
+ *  - The first number that a store ever gives is drawn at random and stored
+ *    with the first block: so numbers of a former life are told from its own.
  *
  * Pure.
  */
@@ -18,18 +20,31 @@
 #include "base/base.h"
 
 struct ids {
+	uint64_t first; /* that this store ever gave */
 	uint64_t next;
 	uint64_t end;
 	uint64_t asked; /* the end that was sent to the store; >= end */
 	uint64_t block;
 };
 
-/* end: what the store knew, or 0. */
-static inline void ids_init(struct ids *ids, uint64_t end, uint64_t block)
+/* A store that has given none yet, when end is first; never 0. */
+static inline void ids_init(struct ids *ids, uint64_t first, uint64_t end,
+			    uint64_t block)
 {
-	if (end == 0)
-		end = 1; /* 0 is no number */
-	*ids = (struct ids){ end, end, end, block };
+	REQUIRE(first > 0 && first <= end);
+	*ids = (struct ids){ first, end, end, end, block };
+}
+
+/* May the number have been given, in this life or before a restart? */
+static inline bool ids_gave(const struct ids *ids, uint64_t number)
+{
+	return number >= ids->first && number < ids->end;
+}
+
+/* Nothing was ever reserved: the first number is not stored yet. */
+static inline bool ids_new(const struct ids *ids)
+{
+	return ids->end == ids->first;
 }
 
 static inline bool ids_have(const struct ids *ids, uint64_t n)

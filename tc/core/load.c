@@ -123,17 +123,20 @@ static int load_tombstone(struct core *c, const struct row *row)
 
 static int load_meta(struct core *c, const struct row *row)
 {
-	uint64_t end;
+	uint64_t number;
 	int rc;
 
-	if (row->id != META_IDS)
+	if (row->id != META_IDS && row->id != META_FIRST)
 		return OK; /* of a later version */
-	rc = record_get_number(&end, row->body);
+	rc = record_get_number(&number, row->body);
 	if (rc != OK)
 		return rc;
-	if (!good_id(end))
+	if (!good_id(number))
 		return E_CORRUPT;
-	ids_init(&c->ids, end, c->config.id_block);
+	if (row->id == META_IDS)
+		c->loaded_end = number;
+	else
+		c->loaded_first = number;
 	return OK;
 }
 
@@ -225,19 +228,42 @@ static void resume(struct core *c, struct gtx *g)
  * exactly if one of its branches is; numbers in use have been reserved. */
 static bool sound(const struct core *c, const struct gtx *g)
 {
-	if (g->party.number >= c->ids.end ||
+	if (!ids_gave(&c->ids, g->party.number) ||
 	    tombs_find(&c->tombs, g->party.number))
 		return false;
 	LIST_EACH(node, &g->branches)
-		if (CONTAINER_OF(node, struct branch, of_gtx)->id >= c->ids.end)
+		if (!ids_gave(&c->ids,
+			      CONTAINER_OF(node, struct branch, of_gtx)->id))
 			return false;
 	if (gtx_status_hung((int)g->status) != (g->n_hung > 0))
 		return false;
 	return g->status == GTX_BEGIN || g->n_open > 0;
 }
 
+/* Numbers go on; a new store begins where the configuration says. One that has
+ * no first number is of a version that always began with 1. */
+static bool start_ids(struct core *c)
+{
+	uint64_t first = c->loaded_first, end = c->loaded_end;
+
+	if (end == 0 && first != 0)
+		return false; /* they are stored together */
+	if (end == 0)
+		first = end = c->config.first_id;
+	if (first == 0)
+		first = 1;
+	if (end == 0)
+		end = 1;
+	if (first > end)
+		return false;
+	ids_init(&c->ids, first, end, c->config.id_block);
+	return true;
+}
+
 int handle_ready(struct core *c)
 {
+	if (!start_ids(c))
+		return E_CORRUPT;
 	if (!roll_sort(&c->roll))
 		return E_CORRUPT;
 	LIST_EACH(node, &c->orphans) {

@@ -33,7 +33,9 @@
 #include "tc/core/roll.h"
 #include "tc/core/tombs.h"
 
-#define META_IDS 1 /* ROW_META: the end of the reserved numbers */
+/* ROW_META */
+#define META_IDS   1 /* the end of the reserved numbers */
+#define META_FIRST 2 /* the first number; not there: 1 */
 
 /* What a reply says; its texts are made when it leaves. */
 struct answer {
@@ -149,6 +151,8 @@ struct core {
 	struct peers peers;
 	struct tombs tombs;
 	struct ids ids;
+	uint64_t loaded_first; /* META_FIRST, META_IDS; 0: no such row */
+	uint64_t loaded_end;
 	struct promise ids_promise;
 	struct heap timers;
 	size_t n_timers; /* objects that have one */
@@ -229,6 +233,7 @@ void row_delete_branch(struct core *c, const struct branch *b);
 void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
 		       bool forced);
 void row_delete_tombstone(struct core *c, uint64_t number);
+/* With the first number, if it is not stored yet. */
 void row_put_ids(struct core *c, uint64_t end);
 void row_archive(struct core *c, const struct gtx *g, enum gtx_status status);
 void row_history(struct core *c, uint64_t number, struct bytes text);

@@ -132,6 +132,8 @@ int request_gtx(struct core *c, const struct request *rq, struct gtx **out)
 	if (tomb)
 		return answer_from_tomb(c, rq, tomb);
 	a.gtx = number;
+	if (!ids_gave(&c->ids, number))
+		a.err = E_UNKNOWN;
 	return answer_give(c, &a, 0);
 }
 

@@ -124,13 +124,20 @@ void row_delete_tombstone(struct core *c, uint64_t number)
 	drop(c, ROW_TOMBSTONE, number);
 }
 
-void row_put_ids(struct core *c, uint64_t end)
+static void put_number(struct core *c, uint64_t which, uint64_t number)
 {
 	struct buf body;
 
 	buf_init(&body, &c->fx.arena.as_mem);
-	record_put_number(&body, end);
-	put(c, ROW_META, META_IDS, fx_take(&c->fx, &body), true);
+	record_put_number(&body, number);
+	put(c, ROW_META, which, fx_take(&c->fx, &body), true);
+}
+
+void row_put_ids(struct core *c, uint64_t end)
+{
+	if (ids_new(&c->ids))
+		put_number(c, META_FIRST, c->ids.first);
+	put_number(c, META_IDS, end);
 }
 
 void row_archive(struct core *c, const struct gtx *g, enum gtx_status status)

@@ -158,6 +158,11 @@ int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
 	return OK;
 }
 
+bool core_gave(const struct core *c, uint64_t number)
+{
+	return ids_gave(&c->ids, number);
+}
+
 int core_outcome(const struct core *c, uint64_t number, enum gtx_status *status)
 {
 	const struct tomb *tomb = tombs_find(&c->tombs, number);

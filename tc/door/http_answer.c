@@ -27,6 +27,8 @@ static const struct {
 	[PROBLEM_LOCKED] = { 409, "lock_conflict", "Locked by another one" },
 	[PROBLEM_DEADLOCK] = { 409, "deadlock", "Waiting would never end" },
 	[PROBLEM_LOCK_TIMEOUT] = { 409, "lock_timeout", "Locked for too long" },
+	[PROBLEM_OTHER_LIFE] = { 410, "other_life",
+				 "Of another life of this coordinator" },
 	[PROBLEM_LENGTH_REQUIRED] = { 411, "length_required",
 				      "Length required" },
 	[PROBLEM_TOO_LARGE] = { 413, "too_large", "Body too large" },

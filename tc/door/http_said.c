@@ -46,8 +46,8 @@ enum http_problem http_problem_of(const struct reply *reply,
 	case E_TIMEOUT:
 		return reply->type == RQ_REGISTER ? PROBLEM_LOCK_TIMEOUT
 						  : PROBLEM_OUTCOME_UNKNOWN;
-	case E_UNKNOWN:
-		return PROBLEM_OUTCOME_UNKNOWN;
+	case E_UNKNOWN: /* this store never gave such a number */
+		return PROBLEM_OTHER_LIFE;
 	default:
 		return PROBLEM_INTERNAL;
 	}

@@ -93,6 +93,25 @@ static int show_history(const struct http_api *api, struct http_call *call,
 	return rc;
 }
 
+static void say_unknown(const struct http_api *api,
+			const struct http_call *call,
+			struct http_answer *answer)
+{
+	const struct door_port *port = api->port;
+
+	if (core_gave(port->core(port->ctx), call->number))
+		http_problem(answer, PROBLEM_NO_TRANSACTION,
+			     "transaction %.*s is not known; it never began, "
+			     "did nothing, or finished too long ago",
+			     SHORT(call->xid));
+	else
+		http_problem(answer, PROBLEM_OTHER_LIFE,
+			     "transaction %.*s is of another life of this "
+			     "coordinator, whose store was replaced since; "
+			     "nothing is known of it",
+			     SHORT(call->xid));
+}
+
 enum http_verdict http_show(const struct http_api *api, struct http_call *call,
 			    struct http_answer *answer, struct request *request)
 {
@@ -108,10 +127,7 @@ enum http_verdict http_show(const struct http_api *api, struct http_call *call,
 	if (rc == E_NOTFOUND)
 		rc = show_finished(api, call, &j);
 	if (rc == E_NOTFOUND) {
-		http_problem(answer, PROBLEM_NO_TRANSACTION,
-			     "transaction %.*s is not known; it never began, "
-			     "did nothing, or finished too long ago",
-			     SHORT(call->xid));
+		say_unknown(api, call, answer);
 		return HTTP_ANSWERED;
 	}
 	if (rc == OK)

@@ -194,13 +194,26 @@ static int find_name(struct server *s, const char *address)
 	return buf_error(&s->coordinator);
 }
 
-static uint64_t secret_seed(void)
+static uint64_t draw(void)
 {
-	uint64_t seed = 0;
+	uint64_t number = 0;
 
-	while (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+	while (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
 		;
-	return seed;
+	return number;
+}
+
+/*
+ * Where the numbers of a new store begin: one of 4.6 thousand million places,
+ * so that those of a store that is lost do not come a second time, and are not
+ * taken for its own. Decimal, so that the end of a number stays readable:
+ * 2718281828000000001. Half of all numbers are above the last place.
+ */
+#define EPOCH UINT64_C(1000000000)
+
+static uint64_t draw_first_id(void)
+{
+	return (1 + draw() % (INT64_MAX / 2 / EPOCH - 1)) * EPOCH + 1;
 }
 
 /* ---- start ---- */
@@ -240,6 +253,7 @@ static int open_http(struct server *s)
 static int load(struct server *s)
 {
 	struct store_sqlite_options options = s->config->store;
+	struct core_config core;
 	struct store *store;
 	int rc;
 
@@ -248,8 +262,11 @@ static int load(struct server *s)
 	if (rc != OK)
 		return refuse(s, rc, "out of memory");
 	s->config->core.coordinator = buf_bytes(&s->coordinator);
-	s->config->core.seed = secret_seed();
-	return loop_load(s->loop, store, &s->config->core, &s->error);
+	s->config->core.seed = draw();
+	core = s->config->core; /* what was drawn is no setting */
+	if (core.first_id == 0)
+		core.first_id = draw_first_id();
+	return loop_load(s->loop, store, &core, &s->error);
 }
 
 static int tell(struct server *s)

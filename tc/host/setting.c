@@ -114,6 +114,10 @@ const struct setting settings[] = {
 	{ "lazy", "Store and loop", SET_TIME, AT(lazy_ms),
 	  0, MINUTE, true,
 	  "Rows that no promise waits for are written together after that time." },
+	{ "first_id", NULL, SET_NUMBER, AT(core.first_id),
+	  0, INT64_MAX / 2, false,
+	  "The first number that a new, empty store gives. 0: drawn at random, as it\n"
+	  "should be: then xids of a store that was lost are not given again." },
 	{ "rows_max", NULL, SET_NUMBER, AT(rows_max),
 	  1, MANY, true, "So many of them are written at once." },
 	{ "drain", NULL, SET_TIME, AT(drain_ms),

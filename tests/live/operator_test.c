@@ -518,6 +518,7 @@ static void test_orders_that_do_not_fit_are_refused(void **state)
 {
 	struct msg tx = make_hung("1");
 	struct msg other = tx;
+	char path[80];
 
 	(void)state;
 	other.branch += 1000;
@@ -526,9 +527,14 @@ static void test_orders_that_do_not_fit_are_refused(void **state)
 				      "\"reason\":\"r\"}",
 				      "branch_not_found"),
 			 404);
-	assert_int_equal(fetch_status(&d, "/api/v1/transactions/999999/retry",
-				      "", "transaction_not_found"),
+	(void)snprintf(path, sizeof path, "/api/v1/transactions/%llu/retry",
+		       (unsigned long long)tx.branch + 10000);
+	assert_int_equal(fetch_status(&d, path, "", "transaction_not_found"),
 			 404);
+	/* Of a store that this one has replaced. */
+	assert_int_equal(fetch_status(&d, "/api/v1/transactions/999999/retry",
+				      "", "other_life"),
+			 410);
 	assert_int_equal(fetch_status(&d, branch_path(&tx, "/resolve"),
 				      "{\"resolution\":\"use_undo\"}",
 				      "\"parameter\":\"reason\""),

@@ -132,7 +132,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="treaty-docs-") as folder:
         process = subprocess.Popen(
             [treatyd, "--data-dir", folder, "--http-listen", "127.0.0.1:0",
-             "--coordinator", "127.0.0.1:7090", "--agents-listen",
+             "--coordinator", "127.0.0.1:7090", "--first-id", "1", "--agents-listen",
              "tcp://127.0.0.1:0 ipc://%s/agents" % folder])
         try:
             wait_for("treatyd", lambda: addresses(folder))

@@ -58,6 +58,12 @@ static int load_ids(struct start *s, uint64_t end)
 	return load(s, ROW_META, 1, 0);
 }
 
+static int load_first(struct start *s, uint64_t first)
+{
+	record_put_number(&s->body, first);
+	return load(s, ROW_META, 2, 0);
+}
+
 static int load_gtx(struct start *s, uint64_t id, enum gtx_status status)
 {
 	struct gtx_record r = { .status = status, .timeout_ms = 1000 };
@@ -154,6 +160,48 @@ static void test_damaged_rows_stop_the_start(void **state)
 	assert_int_equal(load(s, ROW_BRANCH, 1, 0), E_CORRUPT);
 	assert_int_equal(load(s, ROW_TOMBSTONE, 1, 0), E_CORRUPT);
 	assert_int_equal(load(s, ROW_TABLES, 1, 0), E_VERSION);
+}
+
+/* One of an older version has no first number: it began with 1. */
+static void test_a_store_without_a_first_number_began_with_one(void **state)
+{
+	struct start *s = *state;
+
+	assert_int_equal(load_ids(s, 100), OK);
+	assert_int_equal(load_gtx(s, 1, GTX_BEGIN), OK);
+	assert_int_equal(ready(s), OK);
+	assert_true(core_gave(s->core, 1));
+	assert_true(core_gave(s->core, 99));
+	assert_false(core_gave(s->core, 100));
+}
+
+static void test_what_was_there_before_the_first_number_stops_the_start(
+	void **state)
+{
+	struct start *s = *state;
+
+	assert_int_equal(load_first(s, 0), E_CORRUPT);
+	assert_int_equal(load_ids(s, 100), OK);
+	assert_int_equal(load_first(s, 50), OK);
+	assert_int_equal(load_gtx(s, 49, GTX_BEGIN), OK);
+	assert_int_equal(ready(s), E_CORRUPT);
+}
+
+static void test_a_first_number_above_the_end_stops_the_start(void **state)
+{
+	struct start *s = *state;
+
+	assert_int_equal(load_first(s, 101), OK);
+	assert_int_equal(load_ids(s, 100), OK);
+	assert_int_equal(ready(s), E_CORRUPT);
+}
+
+static void test_a_first_number_without_an_end_stops_the_start(void **state)
+{
+	struct start *s = *state;
+
+	assert_int_equal(load_first(s, 101), OK);
+	assert_int_equal(ready(s), E_CORRUPT);
 }
 
 static void test_a_branch_needs_its_transaction(void **state)
@@ -427,6 +475,10 @@ int main(void)
 		T(test_rows_come_in_any_order),
 		T(test_a_committing_row_and_its_successor_share_a_key),
 		T(test_damaged_rows_stop_the_start),
+		T(test_a_store_without_a_first_number_began_with_one),
+		T(test_what_was_there_before_the_first_number_stops_the_start),
+		T(test_a_first_number_above_the_end_stops_the_start),
+		T(test_a_first_number_without_an_end_stops_the_start),
 		T(test_a_branch_needs_its_transaction),
 		T(test_a_transaction_comes_once),
 		T(test_a_key_has_one_owner_on_disk_too),

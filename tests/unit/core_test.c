@@ -421,9 +421,9 @@ static void test_nonsense_is_told_what_is_wrong(void **state)
 	assert_int_equal(r->err, E_NOTFOUND);
 	assert_true(mentions(r, "another coordinator"));
 	r = answer(d, (struct request){ .type = RQ_COMMIT,
-					.xid = BYTES("tc:1:999999") });
+					.xid = BYTES("tc:1:99999") });
 	assert_int_equal(r->err, E_NOTFOUND);
-	assert_true(mentions(r, "tc:1:999999"));
+	assert_true(mentions(r, "tc:1:99999"));
 	r = answer(d, (struct request){ .type = RQ_TYPES });
 	assert_int_equal(r->err, E_INVALID);
 	r = answer(d, (struct request){ .type = RQ_BEGIN,
@@ -533,6 +533,56 @@ static void test_numbers_only_go_up_and_begins_wait_for_them(void **state)
 	desk_free(d);
 }
 
+/* A store that was wiped begins elsewhere, and says of what it never gave that
+ * nobody knows; of its own it knows that what is not there is rolled back. */
+static void test_numbers_of_another_life_are_not_presumed_rolled_back(
+	void **state)
+{
+	static const enum request_type all[] = { RQ_STATUS,     RQ_COMMIT,
+						 RQ_ROLLBACK,   RQ_REGISTER,
+						 RQ_REPORT,     RQ_RETRY,
+						 RQ_LOCK_CHECK, RQ_RESOLVE };
+	struct core_config config = desk_config();
+	struct desk *d;
+
+	(void)state;
+	config.first_id = 7000000001;
+	config.id_block = 100;
+	d = desk_new(&config, true);
+	assert_true(bytes_equal(desk_begin(d), BYTES("tc:1:7000000001")));
+	for (int life = 0; life < 2; life++) {
+		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+			const struct reply *r = answer(
+				d, (struct request){
+					   .type = all[i],
+					   .xid = BYTES("tc:1:6999999999") });
+
+			assert_int_equal(r->err, E_UNKNOWN);
+			assert_int_equal(r->status, GTX_UNKNOWN);
+			assert_true(mentions(r, "another life"));
+			r = answer(d, (struct request){
+					      .type = all[i],
+					      .xid = BYTES("tc:1:"
+							   "7000000901") });
+			assert_int_equal(r->err, E_UNKNOWN);
+		}
+		assert_int_equal(
+			answer(d,
+			       (struct request){ .type = RQ_STATUS,
+						 .xid = BYTES("tc:1:"
+							      "7000000099") })
+				->err,
+			E_NOTFOUND);
+		/* A restart goes on, whatever is drawn then. */
+		d->config.first_id = 9000000001;
+		assert_int_equal(desk_crash(d), OK);
+		assert_true(bytes_equal(desk_begin(d),
+					life ? BYTES("tc:1:7000000201")
+					     : BYTES("tc:1:7000000101")));
+	}
+	desk_free(d);
+}
+
 static void test_registrations_wait_for_numbers_too(void **state)
 {
 	struct core_config config = desk_config();
@@ -638,6 +688,8 @@ int main(void)
 		cmocka_unit_test(test_data_has_a_limit),
 		cmocka_unit_test(
 			test_numbers_only_go_up_and_begins_wait_for_them),
+		cmocka_unit_test(
+			test_numbers_of_another_life_are_not_presumed_rolled_back),
 		cmocka_unit_test(test_registrations_wait_for_numbers_too),
 		cmocka_unit_test(test_tombstones_go_by_number_and_age),
 		T(test_a_failed_store_is_final),

@@ -344,6 +344,8 @@ static void test_a_finished_one_is_found_in_archive_or_tombstone(void **state)
 		"\"finished\":true,\"hung\":false,\"kind\":null,\"name\":null");
 	expect_get("/api/v1/transactions/2", 404,
 		   "\"code\":\"transaction_not_found\"");
+	expect_get("/api/v1/transactions/9000000000000000002", 410,
+		   "\"code\":\"other_life\"");
 	world.store_error = E_IO;
 	expect_get("/api/v1/transactions/12", 503, "\"code\":\"store_failed\"");
 }
@@ -640,6 +642,8 @@ static void test_the_cores_reply_becomes_an_answer(void **state)
 	reply.err = E_INVALID;
 	assert_int_equal(reply_to_retry(retry, reply, "bad_request"), 400);
 	reply.err = E_UNKNOWN;
+	assert_int_equal(reply_to_retry(retry, reply, "other_life"), 410);
+	reply.err = E_TIMEOUT;
 	assert_int_equal(reply_to_retry(retry, reply, "outcome_unknown"), 504);
 	reply.err = E_CORRUPT;
 	assert_int_equal(reply_to_retry(retry, reply, "internal"), 500);

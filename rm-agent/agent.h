@@ -51,7 +51,8 @@ void agent_tx_ended(struct treaty_tx *tx, bool voted_no);
 
 /* What has become of a transaction, by its own coordinator's word: as
  * treaty_status(), but E_UNKNOWN if the coordinator that answers is not the
- * one that the xid names. So E_NOTFOUND means: rolled back. */
+ * one that the xid names, or its store was replaced since. So E_NOTFOUND means:
+ * rolled back; E_UNKNOWN: nobody knows, and nobody may presume. */
 MUST_CHECK int agent_verdict(struct treaty *t, const char *xid, int *status);
 /* "host:port" of the coordinator that welcomed us last; out has XID_LEN_MAX
  * bytes. False if there was none yet. */

@@ -279,6 +279,13 @@ static bool asked_the_right_one(struct treaty_tx *tx)
 	return right;
 }
 
+static void stays_unknown(struct treaty_tx *tx, enum ask ask)
+{
+	if (tx->state == TX_ACTIVE)
+		tx->state = ask == ASK_COMMIT ? TX_COMMIT_UNKNOWN
+					      : TX_ROLLBACK_UNKNOWN;
+}
+
 /* Presumed rolled back: what is not known was never decided. Only after a
  * commit that may have been done and forgotten nothing can be presumed. */
 static int not_known(struct treaty_tx *tx, enum ask ask)
@@ -286,9 +293,7 @@ static int not_known(struct treaty_tx *tx, enum ask ask)
 	const char *verb = ask == ASK_COMMIT ? "commit" : "rollback";
 
 	if (!asked_the_right_one(tx)) {
-		if (tx->state == TX_ACTIVE)
-			tx->state = ask == ASK_COMMIT ? TX_COMMIT_UNKNOWN
-						      : TX_ROLLBACK_UNKNOWN;
+		stays_unknown(tx, ask);
 		return agent_fail(E_UNKNOWN,
 				  "%s of %s: the coordinator that answers now "
 				  "is another one; ask again when the one in "
@@ -318,6 +323,8 @@ static int answered(struct treaty_tx *tx, enum ask ask, const struct call *c)
 
 	if (o == OUTCOME_NONE && c->reply.err == (uint64_t)-E_NOTFOUND)
 		return not_known(tx, ask);
+	if (o == OUTCOME_NONE && c->reply.err == (uint64_t)-E_UNKNOWN)
+		stays_unknown(tx, ask);
 	if (o == OUTCOME_NONE && c->reply.err != 0)
 		return call_refused(c, verb, bytes_of(tx->xid));
 	if (o == OUTCOME_NONE)
@@ -360,9 +367,8 @@ static int ask(struct treaty_tx *tx, enum ask ask, const char *reason)
 
 	if (rc == OK)
 		rc = answered(tx, ask, &c);
-	else if (rc == E_UNKNOWN && tx->state == TX_ACTIVE)
-		tx->state = ask == ASK_COMMIT ? TX_COMMIT_UNKNOWN
-					      : TX_ROLLBACK_UNKNOWN;
+	else if (rc == E_UNKNOWN)
+		stays_unknown(tx, ask);
 	else if (rc != E_UNKNOWN && tx->state == TX_COMMIT_UNKNOWN)
 		rc = agent_fail(E_UNKNOWN,
 				"%s of %s: could not be asked again (%s); "

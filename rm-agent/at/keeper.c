@@ -144,9 +144,17 @@ static int purge_defence(struct at_resource *r, struct db *db,
 	return rc;
 }
 
-/* E_NOTFOUND: the coordinator knows nothing of it any more. */
+struct left_over {
+	size_t skip; /* rows in front that stay */
+	bool more;
+	size_t unknown; /* of a coordinator whose store was replaced */
+	char xid[XID_LEN_MAX + 1]; /* one of them */
+};
+
+/* E_NOTFOUND: the coordinator knows nothing of it any more. E_UNKNOWN: and
+ * cannot know, as its store was replaced. Either row stays. */
 static int ask_committed(const struct at_resource *r, const char *xid,
-			 bool *committed)
+			 struct left_over *l, bool *committed)
 {
 	int status = 0;
 	int rc = r->link.status(r->link.ctx, xid, &status);
@@ -155,7 +163,9 @@ static int ask_committed(const struct at_resource *r, const char *xid,
 		     (status == GTX_COMMITTED || status == GTX_COMMITTING ||
 		      status == GTX_ASYNC_COMMITTING ||
 		      status == GTX_COMMIT_RETRYING);
-	return rc == E_NOTFOUND ? OK : rc;
+	if (rc == E_UNKNOWN && l->unknown++ == 0)
+		memcpy(l->xid, xid, strlen(xid) + 1);
+	return rc == E_NOTFOUND || rc == E_UNKNOWN ? OK : rc;
 }
 
 /* The branch of a listed row; false: not one that we have written. */
@@ -181,10 +191,10 @@ static bool read_branch(const struct db_result *result, size_t row,
  * transactions do not hide a finished one behind them. A coordinator that
  * does not answer is asked once, not for every row. */
 static int purge_some(struct at_resource *r, struct db *db, struct arena *arena,
-		      size_t *skip, bool *more)
+		      struct left_over *l)
 {
 	struct value v[2] = { number(arena, LEFT_OVER_S),
-			      number(arena, *skip + LEFT_OVER_MAX) };
+			      number(arena, l->skip + LEFT_OVER_MAX) };
 	struct db_stmt stmt = { .sql = bytes_of(r->sql.text[UNDO_LOG_LIST_OLD]),
 				.params = v,
 				.n_params = 2 };
@@ -193,16 +203,16 @@ static int purge_some(struct at_resource *r, struct db *db, struct arena *arena,
 
 	if (rc != OK)
 		return rc;
-	*more = result.n_rows == *skip + LEFT_OVER_MAX;
-	for (size_t i = *skip; rc == OK && i < result.n_rows; i++) {
+	l->more = result.n_rows == l->skip + LEFT_OVER_MAX;
+	for (size_t i = l->skip; rc == OK && i < result.n_rows; i++) {
 		struct committed c;
 		bool gone = false;
 
 		if (read_branch(&result, i, &c))
-			rc = ask_committed(r, c.xid, &gone);
+			rc = ask_committed(r, c.xid, l, &gone);
 		if (rc == OK && gone)
 			rc = delete_rows(r, db, &c, 1);
-		*skip += rc == OK && !gone;
+		l->skip += rc == OK && !gone;
 	}
 	return rc;
 }
@@ -210,14 +220,18 @@ static int purge_some(struct at_resource *r, struct db *db, struct arena *arena,
 static int purge_left_over(struct at_resource *r, struct db *db,
 			   struct arena *arena)
 {
-	size_t skip = 0;
-	bool more = true;
+	struct left_over l = { .more = true };
 	int rc = OK;
 
-	while (rc == OK && more && !stopping(r)) {
+	while (rc == OK && l.more && !stopping(r)) {
 		arena_reset(arena);
-		rc = purge_some(r, db, arena, &skip, &more);
+		rc = purge_some(r, db, arena, &l);
 	}
+	if (l.unknown > 0)
+		LOG_ERROR("undo rows of a coordinator whose store was replaced "
+			  "stay until a person decides",
+			  LOG_S("resource", r->id), LOG_U("rows", l.unknown),
+			  LOG_S("xid", l.xid));
 	return rc;
 }
 

@@ -78,6 +78,22 @@ static void seen_forget(struct xa_resource *r)
 
 /* ---- one scan ---- */
 
+/* Its coordinator's store was replaced: a person must decide. Said once. */
+static void leave_to_people(struct xa_resource *r, const struct xa_gid *gid)
+{
+	struct xa_seen *s = seen_find(r, gid);
+
+	if (!s || s->told)
+		return;
+	s->told = true;
+	pthread_mutex_lock(&r->lock);
+	r->stats.alarms++;
+	pthread_mutex_unlock(&r->lock);
+	LOG_ERROR("a prepared XA branch stays prepared until a person decides",
+		  LOG_S("xid", gid->gtrid), LOG_U("branch", gid->branch),
+		  LOG_S("resource", r->id), LOG_S("why", treaty_last_error()));
+}
+
 static void settle(struct xa_resource *r, const struct xa_gid *gid)
 {
 	const struct xa_mark none = { .xact = "" };
@@ -87,6 +103,8 @@ static void settle(struct xa_resource *r, const struct xa_gid *gid)
 	struct buf why;
 	int rc = agent_verdict(r->t, gid->gtrid, &verdict);
 
+	if (rc == E_UNKNOWN)
+		leave_to_people(r, gid);
 	duty = xa_duty_of(rc, verdict);
 	if (duty == XA_LEAVE)
 		return;

@@ -70,6 +70,7 @@ struct xa_seen {
 	struct xa_gid gid;
 	uint64_t since_ms;
 	bool still; /* in the scan under way */
+	bool told;  /* that nobody knows what is to become of it */
 };
 
 struct xa_resource {

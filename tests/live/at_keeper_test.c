@@ -235,6 +235,32 @@ static void test_nobody_answers_so_nothing_is_purged(void **state)
 	}
 }
 
+/* "Of another life" for each but the last. */
+static int answer_other_life(void *ctx, const char *xid, int *status)
+{
+	int rc = answer_last(ctx, xid, status);
+
+	return strstr(xid, ":9999") ? rc : E_UNKNOWN;
+}
+
+static void test_rows_of_another_life_stay_and_hide_no_finished_one(
+	void **state)
+{
+	struct at_world w;
+
+	(void)state;
+	EACH(w)
+	{
+		w.at->resource->link.status = answer_other_life;
+		put_rows(&w, 1000, 600);
+		put_rows(&w, 9999, 1);
+		set_age(&w, 3600);
+		assert_int_equal(purge(&w), OK);
+		assert_int_equal(asked, 601);
+		assert_int_equal(rows_left(&w), 600);
+	}
+}
+
 static void test_many_unfinished_ones_hide_no_finished_one(void **state)
 {
 	struct at_world w;
@@ -314,6 +340,7 @@ int main(void)
 		T(test_a_forgotten_transaction_is_not_purged),
 		T(test_young_rows_are_not_asked_about),
 		T(test_nobody_answers_so_nothing_is_purged),
+		T(test_rows_of_another_life_stay_and_hide_no_finished_one),
 		T(test_many_unfinished_ones_hide_no_finished_one),
 		T(test_defence_rows_go_by_age_alone),
 	};

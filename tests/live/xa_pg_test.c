@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -214,15 +215,21 @@ static void raw_prepared(PGconn *conn, const char *xid, uint64_t branch,
 	buf_fini(&text);
 }
 
-/* An xid of this coordinator that it has never given. */
+/* An xid of which this coordinator knows nothing, though it is of the numbers
+ * that it gives. */
 static void unknown_xid(struct xa_world *w, struct buf *xid)
 {
-	char coordinator[XID_LEN_MAX];
+	struct bytes coordinator;
+	struct treaty_tx *tx;
+	uint64_t number;
 
-	while (!agent_coordinator(w->t, coordinator))
-		xa_nap(10);
+	OKAY(treaty_begin(w->t, "a number", 0, &tx));
+	assert_int_equal(
+		xid_parse(bytes_of(treaty_xid(tx)), &coordinator, &number), OK);
 	buf_init(xid, &mem_heap);
-	buf_printf(xid, "%s:4000000000", coordinator);
+	xid_format(xid, coordinator, number + 10000);
+	OKAY(treaty_rollback(tx, NULL));
+	OKAY(treaty_release(tx));
 }
 
 static void test_P3_another_database_of_the_cluster_is_left_alone(void **state)
@@ -728,6 +735,52 @@ static void test_a_coordinator_killed_after_the_prepare_still_decides(
 	xa_world_close(&w);
 }
 
+/* A store that was wiped knows nothing, and knows that it does. */
+static void test_a_replaced_store_leaves_prepared_branches_to_people(
+	void **state)
+{
+	struct treaty_xa_stats stats = { .alarms = 0 };
+	struct xa_world w;
+	char wipe[200];
+	int status;
+
+	(void)state;
+	xa_world_open(&w, &servers, true);
+	prepared_branch(&w);
+	treatyd_kill(&w.d);
+	(void)snprintf(wipe, sizeof wipe, "rm -r '%s'", w.d.data);
+	assert_int_equal(system(wipe), 0);
+	assert_true(treatyd_start(&w.d, NULL, NULL));
+	for (int i = 0; i < 200 && stats.alarms == 0; i++) {
+		xa_nap(50);
+		treaty_xa_stats(w.xa, &stats);
+	}
+	xa_nap(500); /* more scans change nothing and say it no more */
+	treaty_xa_stats(w.xa, &stats);
+	assert_int_equal(stats.alarms, 1);
+	assert_int_equal(stats.recovered, 0);
+	assert_int_equal(stats.listed, 1);
+	assert_int_equal(treaty_status(w.t, treaty_xid(w.tx), &status),
+			 TREATY_E_UNKNOWN);
+	xa_says("another life");
+	assert_int_equal(treaty_commit(w.tx), TREATY_E_UNKNOWN);
+	xa_says("another life");
+	assert_int_equal(xa_listed(&w), 1);
+	xa_sql(&w, "UPDATE t SET v = 1 WHERE id = 2"); /* it works again */
+	xa_release(&w);
+	/* What the handbook says a person does. */
+	(void)snprintf(wipe, sizeof wipe, "COMMIT PREPARED '%s'",
+		       treaty_xa_gid(w.xa));
+	xa_sql(&w, wipe);
+	assert_int_equal(xa_count(&w, changed), 5);
+	xa_sql(&w, "UPDATE t SET v = 0 WHERE id = 1");
+	prepared_branch(&w);
+	OKAY(treaty_rollback(w.tx, NULL));
+	xa_until_listed(&w, 0);
+	xa_release(&w);
+	xa_world_close(&w);
+}
+
 static void test_a_timeout_while_the_program_works_makes_it_vote_no(
 	void **state)
 {
@@ -794,6 +847,7 @@ int main(void)
 		T(P15_what_prepares_late_is_rolled_back_again_and_again),
 		T(P15_an_orphan_backend_that_prepares_is_found),
 		T(recovery_leaves_what_is_not_ours_or_not_decided),
+		T(a_replaced_store_leaves_prepared_branches_to_people),
 		T(an_agent_killed_before_the_decision_leaves_nothing),
 		T(an_agent_killed_after_the_decision_is_committed_by_another),
 		T(a_coordinator_killed_after_the_prepare_still_decides),

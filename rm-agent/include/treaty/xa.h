@@ -195,7 +195,8 @@ struct treaty_xa_stats {
 	uint64_t recovered; /* by recovery */
 	uint64_t listed;    /* of ours, in the last scan */
 	uint64_t oldest_ms; /* for how long the oldest of them was seen */
-	uint64_t alarms;    /* heuristic outcomes, lost commits */
+	uint64_t alarms;    /* heuristic outcomes, lost commits, branches of a
+			     * store that was replaced */
 };
 /* Of the resource: all connections of this handle to this database. */
 TREATY_API void treaty_xa_stats(struct treaty_xa *xa,

@@ -61,8 +61,7 @@ struct door_port {
 	enum host_state (*state)(void *ctx);
 	const struct core *(*core)(void *ctx);
 	struct store *(*store)(void *ctx);
-	/* Of another door; nothing but zeros if it is not open. NULL: none is
-	 * known. */
+	/* Of another door; nothing but zeros if it is not open. */
 	struct door_stats (*door_stats)(void *ctx, enum door_number door);
 	struct bytes coordinator; /* "host:port" in front of every xid */
 	/* Which URLs may be called; SIGHUP puts another one here. NULL: none. */

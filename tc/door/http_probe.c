@@ -60,6 +60,7 @@ enum http_verdict http_stats(const struct http_api *api, struct http_call *call,
 	const struct door_port *port = api->port;
 	struct core_stats core = core_stats(port->core(port->ctx));
 	struct store_stats store = store_stats(port->store(port->ctx));
+	struct door_stats caller = port->door_stats(port->ctx, DOOR_CALLER);
 	struct json j = http_answer_json(answer, 200);
 
 	(void)call;
@@ -71,6 +72,7 @@ enum http_verdict http_stats(const struct http_api *api, struct http_call *call,
 	json_number(&j, "uptime_ms", port->now_ms(port->ctx) - api->began_ms);
 	view_core_stats(&j, "core", &core);
 	view_store_stats(&j, "store", &store);
+	view_caller_stats(&j, "caller", &caller);
 	json_end(&j);
 	return HTTP_ANSWERED;
 }

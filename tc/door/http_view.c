@@ -312,3 +312,16 @@ void view_store_stats(struct json *j, const char *key,
 	json_number(j, "sync_us_total", s->sync_us_total);
 	json_end(j);
 }
+
+void view_caller_stats(struct json *j, const char *key,
+		       const struct door_stats *s)
+{
+	json_object(j, key);
+	json_number(j, "calls", s->messages_out);
+	json_number(j, "answers", s->messages_in);
+	json_number(j, "failures", s->malformed);
+	json_number(j, "refused", s->refused);
+	json_number(j, "connections_opened", s->accepted);
+	json_number(j, "connections_now", s->connections_now);
+	json_end(j);
+}

@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "tc/core/core.h"
+#include "tc/door/door.h"
 #include "tc/store/store.h"
 
 void view_xid(struct json *j, const char *key, struct bytes coordinator,
@@ -36,6 +37,8 @@ void view_core_stats(struct json *j, const char *key,
 		     const struct core_stats *stats);
 void view_store_stats(struct json *j, const char *key,
 		      const struct store_stats *stats);
+void view_caller_stats(struct json *j, const char *key,
+		       const struct door_stats *stats);
 
 /* "plain", "message", "saga" */
 const char *view_kind(enum gtx_kind kind);

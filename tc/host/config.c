@@ -26,6 +26,7 @@ int config_new(struct config **out, const struct mem *mem)
 	c->coordinator = "";
 	c->agents_listen = "tcp://127.0.0.1:7090";
 	c->http_listen = HTTP_ADDRESS_DEFAULT;
+	c->http_targets = "";
 	c->log_level = LOG_LEVEL_INFO;
 	c->lazy_ms = 20;
 	c->drain_ms = 3000;
@@ -34,6 +35,7 @@ int config_new(struct config **out, const struct mem *mem)
 	store_sqlite_defaults(&c->store);
 	agents_config_default(&c->agents);
 	http_config_default(&c->http);
+	caller_config_default(&c->caller);
 	*out = c;
 	return OK;
 }
@@ -86,15 +88,17 @@ static int on_pair(struct ini_state *st, const char *section, const char *name,
 		st->rc = E_INVALID;
 	} else if (!s) {
 		st->rc = unknown(st->error, buf_text(&where), name);
-	} else if (st->seen[s - settings]) {
+	} else if (st->seen[s - settings] && s->type != SET_WORDS) {
 		buf_printf(st->error,
 			   "%s: %s is given twice (or a line "
 			   "starts with a blank)",
 			   buf_text(&where), name);
 		st->rc = E_INVALID;
 	} else {
+		st->rc = st->seen[s - settings]
+				 ? setting_add(st->c, s, value)
+				 : setting_parse(st->c, s, value, &why);
 		st->seen[s - settings] = s->name;
-		st->rc = setting_parse(st->c, s, value, &why);
 		if (st->rc != OK)
 			buf_printf(st->error, "%s: %s", buf_text(&where),
 				   buf_text(&why));
@@ -379,12 +383,27 @@ static int check_open(const struct config *c, struct buf *error)
 	return E_INVALID;
 }
 
+static int check_targets(const struct config *c, struct buf *error)
+{
+	struct allow_list *list = NULL;
+	int rc = allow_list_new(&list, c->arena.mem, bytes_of(c->http_targets),
+				error);
+
+	allow_list_free(list);
+	return rc == E_LIMIT ? E_INVALID : rc;
+}
+
 static int check(struct config *c, struct buf *error)
 {
 	int rc = split_addresses(c, error);
 
+	if (rc == OK)
+		rc = check_targets(c, error);
 	if (rc != OK)
 		return rc;
+	if (c->caller.calls_per_target_max > c->caller.calls_max)
+		return refuse(error, "calls_per_target_max is more than "
+				     "calls_max");
 	if (c->core.timeout_ms_default > c->core.timeout_ms_max)
 		return refuse(error, "timeout is longer than timeout_max");
 	if (c->core.retry_ms_first > c->core.retry_ms_max)
@@ -475,15 +494,13 @@ void config_print(struct buf *out, const struct config *c)
 			buf_printf(out, "\n# ---- %s ----\n", s->group);
 		buf_put_char(out, '\n');
 		print_comment(out, s->help);
-		if (s->type != SET_TEXT) {
+		if (s->type != SET_TEXT && s->type != SET_WORDS) {
 			buf_put_text(out, "# Allowed: ");
 			setting_print_allowed(out, s);
 			buf_put_text(out, s->reload ? "; SIGHUP takes it.\n"
 						    : "; needs a restart.\n");
 		}
-		buf_printf(out, "%s = ", s->name);
-		setting_print(out, c, s);
-		buf_put_char(out, '\n');
+		setting_print_lines(out, c, s);
 	}
 }
 

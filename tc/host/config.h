@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "tc/core/core.h"
 #include "tc/door/agents.h"
+#include "tc/door/caller.h"
 #include "tc/door/http.h"
 #include "tc/store/store_sqlite.h"
 
@@ -27,8 +28,9 @@ struct config {
 	const char *data_dir;
 	const char *coordinator; /* empty: found out at the first start */
 	const char *agents_listen;
-	const char *http_listen; /* or "off" */
-	uint32_t log_level;      /* enum log_level */
+	const char *http_listen;  /* or "off" */
+	uint32_t log_level;       /* enum log_level */
+	const char *http_targets; /* tc/door/allow_list.h */
 
 	uint64_t lazy_ms;  /* rows that nobody waits for wait that long */
 	uint64_t drain_ms; /* how long SIGTERM lets work go on */
@@ -38,6 +40,7 @@ struct config {
 	struct store_sqlite_options store;
 	struct agents_config agents;
 	struct http_config http;
+	struct caller_config caller;
 
 	const char *addresses[CONFIG_ADDRESSES_MAX]; /* of agents_listen */
 };

@@ -20,6 +20,7 @@ struct server {
 	const struct mem *mem;
 	struct data_dir dir;
 	struct loop *loop;
+	struct allow_list *allow_list;
 	struct buf coordinator;
 	struct buf addresses; /* what goes into DIR/address */
 	struct buf error;
@@ -65,6 +66,22 @@ static void log_changes(struct bytes lines)
 	}
 }
 
+/* What http_targets says from now on. */
+static int allow_targets(struct server *s, const struct config *config,
+			 struct buf *error)
+{
+	struct allow_list *list;
+	int rc = allow_list_new(&list, s->mem, bytes_of(config->http_targets),
+				error);
+
+	if (rc != OK)
+		return rc;
+	loop_port(s->loop)->allow_list = list;
+	allow_list_free(s->allow_list);
+	s->allow_list = list;
+	return OK;
+}
+
 /* A bad file changes nothing: what is running goes on. */
 static int take_new(struct server *s, struct config *fresh, struct buf *text)
 {
@@ -74,7 +91,9 @@ static int take_new(struct server *s, struct config *fresh, struct buf *text)
 
 	if (rc != OK)
 		return rc;
-	rc = config_reload(s->config, fresh, text);
+	rc = allow_targets(s, fresh, text);
+	if (rc == OK)
+		rc = config_reload(s->config, fresh, text);
 	if (rc != OK)
 		return rc;
 	log_set_level((enum log_level)s->config->log_level);
@@ -250,6 +269,19 @@ static int open_http(struct server *s)
 	return loop_add(s->loop, &door);
 }
 
+static int open_caller(struct server *s)
+{
+	struct door door;
+	int rc = allow_targets(s, s->config, &s->error);
+
+	if (rc != OK)
+		return rc;
+	s->config->caller.version = TREATY_VERSION;
+	rc = caller_open(&door, s->mem, &s->config->caller, loop_port(s->loop),
+			 &s->error);
+	return rc == OK ? loop_add(s->loop, &door) : rc;
+}
+
 static int load(struct server *s)
 {
 	struct store_sqlite_options options = s->config->store;
@@ -309,6 +341,8 @@ static int start(struct server *s)
 	if (rc == OK)
 		rc = load(s);
 	if (rc == OK)
+		rc = open_caller(s);
+	if (rc == OK)
 		rc = open_http(s);
 	return rc == OK ? tell(s) : rc;
 }
@@ -316,6 +350,7 @@ static int start(struct server *s)
 static void stop(struct server *s)
 {
 	loop_free(s->loop);
+	allow_list_free(s->allow_list);
 	if (s->dir.mem && s->dir.lock >= 0)
 		data_dir_remove(&s->dir, "address");
 	data_dir_close(&s->dir);

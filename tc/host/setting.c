@@ -111,6 +111,28 @@ const struct setting settings[] = {
 	{ "http_reply_timeout", NULL, SET_TIME, AT(http.reply_ms),
 	  10, HOUR, false, "For the coordinator to act; then the answer is \"unknown\"." },
 
+	{ "http_targets", "HTTP participants", SET_WORDS, AT(http_targets),
+	  0, 0, true,
+	  "Which URLs may be called, separated by blanks, on as many lines as\n"
+	  "needed; empty: none.\n"
+	  "http://host:port/path/ also allows what is below the path;\n"
+	  "https://*.example/ every name that ends so. Names must lead to public\n"
+	  "addresses, or to ranges that are listed, too: net:10.0.0.0/8\n"
+	  "SIGHUP takes it." },
+	{ "call_timeout", NULL, SET_TIME, AT(caller.call_ms_max),
+	  1, DAY, false, "The longest that one call may take; also command_timeout counts." },
+	{ "connect_timeout", NULL, SET_TIME, AT(caller.connect_ms),
+	  1, HOUR, false, "Of it, until it is connected." },
+	{ "calls_max", NULL, SET_NUMBER, AT(caller.calls_max),
+	  1, 100000, false, "Calls and kept connections at the same time." },
+	{ "calls_per_target_max", NULL, SET_NUMBER,
+	  AT(caller.calls_per_target_max), 1, 100000, false,
+	  "Of them, to one scheme, host and port." },
+	{ "call_answer_max", NULL, SET_BYTES, AT(caller.answer_max),
+	  KIB, GIB, false, "The body of one answer." },
+	{ "call_ca_file", NULL, SET_TEXT, AT(caller.ca_file), 0, 0, false,
+	  "Certificates (PEM) of who signs those of https; empty: the system's." },
+
 	{ "lazy", "Store and loop", SET_TIME, AT(lazy_ms),
 	  0, MINUTE, true,
 	  "Rows that no promise waits for are written together after that time." },
@@ -178,6 +200,11 @@ static void number_set(struct config *c, const struct setting *s, uint64_t v)
 		memcpy(p, &u32, sizeof u32);
 	else
 		memcpy(p, &v, sizeof v);
+}
+
+static bool is_text(const struct setting *s)
+{
+	return s->type == SET_TEXT || s->type == SET_WORDS;
 }
 
 static const char *text_get(const struct config *c, const struct setting *s)
@@ -251,6 +278,7 @@ void setting_print_allowed(struct buf *out, const struct setting *s)
 {
 	switch (s->type) {
 	case SET_TEXT:
+	case SET_WORDS:
 		buf_put_text(out, "a text");
 		return;
 	case SET_YES_NO:
@@ -303,13 +331,27 @@ static int parse_text(struct config *c, const struct setting *s,
 	return OK;
 }
 
+int setting_add(struct config *c, const struct setting *s, const char *value)
+{
+	struct buf both;
+	int rc;
+
+	buf_init(&both, c->arena.mem);
+	buf_printf(&both, "%s %s", text_get(c, s), value);
+	rc = buf_error(&both);
+	if (rc == OK)
+		rc = parse_text(c, s, buf_text(&both));
+	buf_fini(&both);
+	return rc;
+}
+
 int setting_parse(struct config *c, const struct setting *s, const char *value,
 		  struct buf *error)
 {
 	uint64_t n = 0;
 	int rc;
 
-	if (s->type == SET_TEXT)
+	if (is_text(s))
 		return parse_text(c, s, value);
 	rc = s->type == SET_YES_NO || s->type == SET_LEVEL
 		     ? parse_word(s, value, &n)
@@ -331,6 +373,7 @@ void setting_print(struct buf *out, const struct config *c,
 
 	switch (s->type) {
 	case SET_TEXT:
+	case SET_WORDS:
 		buf_put_text(out, text_get(c, s));
 		break;
 	case SET_YES_NO:
@@ -347,10 +390,31 @@ void setting_print(struct buf *out, const struct config *c,
 	}
 }
 
+void setting_print_lines(struct buf *out, const struct config *c,
+			 const struct setting *s)
+{
+	const char *word = s->type == SET_WORDS ? text_get(c, s) : "";
+
+	word += strspn(word, " \t");
+	if (*word == '\0') {
+		buf_printf(out, "%s = ", s->name);
+		setting_print(out, c, s);
+		buf_put_char(out, '\n');
+		return;
+	}
+	while (*word != '\0') {
+		size_t n = strcspn(word, " \t");
+
+		buf_printf(out, "%s = %.*s\n", s->name, (int)n, word);
+		word += n;
+		word += strspn(word, " \t");
+	}
+}
+
 bool setting_equal(const struct setting *s, const struct config *a,
 		   const struct config *b)
 {
-	if (s->type == SET_TEXT)
+	if (is_text(s))
 		return strcmp(text_get(a, s), text_get(b, s)) == 0;
 	return number_get(a, s) == number_get(b, s);
 }
@@ -358,7 +422,7 @@ bool setting_equal(const struct setting *s, const struct config *a,
 int setting_copy(const struct setting *s, struct config *to,
 		 const struct config *from)
 {
-	if (s->type == SET_TEXT)
+	if (is_text(s))
 		return parse_text(to, s, text_get(from, s));
 	number_set(to, s, number_get(from, s));
 	return OK;

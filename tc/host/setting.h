@@ -10,6 +10,7 @@
 
 enum setting_type {
 	SET_TEXT,
+	SET_WORDS, /* a text of words; several lines of the file add up */
 	SET_NUMBER,
 	SET_BYTES, /* 4096, 64KiB, 16MiB, 1GiB */
 	SET_TIME,  /* milliseconds; 500ms, 5s, 10min, 2h, 7d */
@@ -38,9 +39,15 @@ const struct setting *setting_find(struct bytes name);
 /* Set from text. E_INVALID: *error says what is allowed. E_NOMEM. */
 MUST_CHECK int setting_parse(struct config *c, const struct setting *s,
 			     const char *value, struct buf *error);
+/* Put the words of another line behind those that are there. E_NOMEM. */
+MUST_CHECK int setting_add(struct config *c, const struct setting *s,
+			   const char *value);
 /* The value as text that setting_parse() takes. */
 void setting_print(struct buf *out, const struct config *c,
 		   const struct setting *s);
+/* As lines of the file, "name = value"; words get a line each. */
+void setting_print_lines(struct buf *out, const struct config *c,
+			 const struct setting *s);
 /* "a number from 1 to 1000", … */
 void setting_print_allowed(struct buf *out, const struct setting *s);
 bool setting_equal(const struct setting *s, const struct config *a,

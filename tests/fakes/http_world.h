@@ -76,6 +76,13 @@ static struct store *world_store(void *ctx)
 	return NULL;
 }
 
+static struct door_stats world_door_stats(void *ctx, enum door_number door)
+{
+	(void)ctx;
+	REQUIRE(door == DOOR_CALLER);
+	return (struct door_stats){ .messages_out = 12, .accepted = 2 };
+}
+
 static const struct door_port world_port = {
 	.event = world_event,
 	.now_ms = world_now_ms,
@@ -83,6 +90,7 @@ static const struct door_port world_port = {
 	.state = world_state,
 	.core = world_core,
 	.store = world_store,
+	.door_stats = world_door_stats,
 	.coordinator = { (const uint8_t *)"10.0.0.1:8091", 13 },
 };
 

@@ -307,12 +307,56 @@ static void test_a_reload_takes_what_may_change_and_names_the_rest(void **state)
 	buf_fini(&text);
 }
 
+static void test_targets_may_fill_many_lines(void **state)
+{
+	struct fixture *f = *state;
+	struct buf file;
+
+	buf_init(&file, &mem_heap);
+	for (int i = 0; i < 40; i++)
+		buf_printf(&file, "http_targets = http://host-%d.example/\n",
+			   i);
+	buf_put_text(&file, "http_targets = net:10.0.0.0/8 http://b/\n");
+	assert_int_equal(read_all(f, buf_text(&file), NULL, NULL), OK);
+	assert_non_null(strstr(f->c->http_targets, "http://host-0.example/ "));
+	assert_non_null(strstr(f->c->http_targets,
+			       " http://host-39.example/ net:10.0.0.0/8"));
+	/* What is printed reads back, though it is longer than a line. */
+	buf_clear(&file);
+	config_print(&file, f->c);
+	assert_int_equal(read_all(f, buf_text(&file), NULL, NULL), OK);
+	assert_non_null(strstr(f->c->http_targets,
+			       " http://host-39.example/ net:10.0.0.0/8"));
+	/* Who is asked first replaces all of them. */
+	assert_int_equal(read_all(f, buf_text(&file), NULL,
+				  LIST("TREATY_HTTP_TARGETS=http://c")),
+			 OK);
+	assert_string_equal(f->c->http_targets, "http://c");
+	buf_fini(&file);
+}
+
+static void test_targets_that_make_no_sense_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_refused(f, NULL, LIST("--http-targets=pay.example"), NULL,
+		       "http_targets: \"pay.example\": it does not begin with");
+	assert_refused(f, NULL, LIST("--http-targets=net:0.0.0.0/0"), NULL,
+		       "must lie in one range");
+	assert_refused(f, NULL,
+		       LIST("--http-targets=", "--calls-max=3",
+			    "--calls-per-target-max=4"),
+		       NULL, "calls_per_target_max is more than calls_max");
+}
+
 static void test_out_of_memory_is_said_and_leaks_nothing(void **state)
 {
 	struct fixture *f = *state;
 	int rc = E_NOMEM;
 
-	write_file(f, BYTES("retry_max = 9s\nagents_listen = ipc:///tmp/x\n"));
+	write_file(f,
+		   BYTES("retry_max = 9s\nagents_listen = ipc:///tmp/x\n"
+			 "http_targets = http://a\nhttp_targets = http://b\n"));
 	for (long n = 0; rc != OK; n++) {
 		const char *argv[] = { "treatyd", "--config", f->path,
 				       "--port=9" };
@@ -350,6 +394,8 @@ int main(void)
 		T(test_the_printed_file_reads_back_as_it_was),
 		T(test_each_setting_is_explained_and_has_a_good_default),
 		T(test_a_reload_takes_what_may_change_and_names_the_rest),
+		T(test_targets_may_fill_many_lines),
+		T(test_targets_that_make_no_sense_are_refused),
 		T(test_out_of_memory_is_said_and_leaks_nothing),
 	};
 

@@ -110,6 +110,7 @@ static void test_stats_have_core_and_store(void **state)
 		"\"state\":\"ready\",\"uptime_ms\":1000,\"core\":{\"begun\":7"
 		",");
 	expect_get("/api/v1/stats", 200, "\"store\":{\"batches\":5,");
+	expect_get("/api/v1/stats", 200, "\"caller\":{\"calls\":12,");
 }
 
 static void test_a_list_gives_what_is_unfinished(void **state)

@@ -287,6 +287,21 @@ static void test_a_graph_that_makes_no_sense_is_refused(void **state)
 	refused_whole(g, "nested too deeply");
 }
 
+static void test_of_several_faults_the_first_is_told(void **state)
+{
+	static const char *const after[] = { "x", "y" };
+	struct treaty_saga_graph *g = treaty_saga_graph_new("g", NULL);
+	const char *json;
+
+	(void)state;
+	treaty_saga_graph_step(g, STEP(.name = "a", .action = "x",
+				       .after = after, .n_after = 2));
+	assert_int_equal(treaty_saga_graph_json(g, &json), TREATY_E_INVALID);
+	assert_string_equal(treaty_last_error(),
+			    "graph g: step a: no step is called x");
+	treaty_saga_graph_free(g);
+}
+
 static void test_a_graph_that_is_not_there_is_out_of_memory(void **state)
 {
 	const struct treaty_saga_retry r = { .attempts = 1 };
@@ -359,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_what_may_run_at_once_is_called_at_once),
 		cmocka_unit_test(test_a_step_that_makes_no_sense_is_named),
 		cmocka_unit_test(test_a_graph_that_makes_no_sense_is_refused),
+		cmocka_unit_test(test_of_several_faults_the_first_is_told),
 		cmocka_unit_test(
 			test_a_graph_that_is_not_there_is_out_of_memory),
 		cmocka_unit_test(

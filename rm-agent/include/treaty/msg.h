@@ -187,6 +187,10 @@ TREATY_API void treaty_msg_free(struct treaty_msg *m);
  *                       done
  * TREATY_E_UNKNOWN      the connection was lost in COMMIT: the producer's
  *                       answer will find out, and the message goes with it
+ * TREATY_E_STATE        also: work has ended the local transaction; likewise
+ * TREATY_E_CORRUPT      it is committed, and the coordinator has dropped the
+ *                       message all the same: another barrier table, one that
+ *                       was purged too early, a coordinator without its store
  * else                  what work returned (not TREATY_OK), or why the local
  *                       transaction failed: rolled back, the message dropped
  */
@@ -194,10 +198,10 @@ TREATY_API int treaty_msg_local_pg(struct treaty_msg *m, struct pg_conn *conn,
 				   int (*work)(void *ctx, struct pg_conn *conn),
 				   void *ctx);
 TREATY_API int treaty_msg_local_mysql(
-	struct treaty_msg *m, struct st_mysql *conn, const char *barrier_table,
+	struct treaty_msg *m, struct st_mysql *conn,
 	int (*work)(void *ctx, struct st_mysql *conn), void *ctx);
 TREATY_API int treaty_msg_local_sqlite(
-	struct treaty_msg *m, struct sqlite3 *conn, const char *barrier_table,
+	struct treaty_msg *m, struct sqlite3 *conn,
 	int (*work)(void *ctx, struct sqlite3 *conn), void *ctx);
 
 /* ---- answering for a producer ---- */

@@ -81,6 +81,7 @@ struct agent_branch {
 	struct bytes resource;
 	const struct bytes *lock_keys;
 	size_t n_lock_keys;
+	struct bytes application; /* whose it is; empty: this program's own */
 	struct bytes application_data;
 	uint64_t wait_ms; /* for locks; 0: refuse at once */
 

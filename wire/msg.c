@@ -290,7 +290,9 @@ enum msg_level msg_level(const struct msg *m)
 	case MSG_BEGIN:
 		return m->kind || m->check.len ? LEVEL_SERVICES : LEVEL_FIRST;
 	case MSG_REGISTER:
-		return m->participant.len || m->mode == MODE_SAGA ||
+		/* Who does not know of them would call the wrong service. */
+		return m->participant.len || m->application.len ||
+				       m->mode == MODE_SAGA ||
 				       m->mode == MODE_MSG
 			       ? LEVEL_SERVICES
 			       : LEVEL_FIRST;

@@ -84,7 +84,7 @@ struct msg {
 	struct bytes xid;
 	uint64_t branch;
 	struct bytes name;
-	struct bytes application; /* BEGIN, HELLO */
+	struct bytes application; /* BEGIN, HELLO, REGISTER */
 	struct bytes instance;    /* HELLO */
 	uint64_t timeout_ms;
 	bool ordered;

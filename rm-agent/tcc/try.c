@@ -137,6 +137,13 @@ static int branch_in(struct treaty *t, const struct agent_branch *b,
 int treaty_tcc_branch(struct treaty *t, const char *action, const char *context,
 		      struct treaty_tcc_branch *out)
 {
+	return treaty_tcc_branch_of(t, NULL, action, context, out);
+}
+
+int treaty_tcc_branch_of(struct treaty *t, const char *application,
+			 const char *action, const char *context,
+			 struct treaty_tcc_branch *out)
+{
 	struct agent_branch b;
 	int rc = context_check(context);
 
@@ -145,6 +152,7 @@ int treaty_tcc_branch(struct treaty *t, const char *action, const char *context,
 	if (rc != OK)
 		return rc;
 	b = branch_of(action, context);
+	b.application = bytes_of(application ? application : "");
 	return branch_in(t, &b, out);
 }
 

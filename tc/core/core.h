@@ -181,7 +181,9 @@ struct request {
 	uint64_t branch;  /* REPORT, RESOLVE, RETRY (0: all branches) */
 
 	struct bytes name;        /* BEGIN */
-	struct bytes application; /* BEGIN; also of the peer that has none */
+	/* BEGIN. REGISTER: whose branch it is, if not the peer's own (or if
+	 * there is no peer). */
+	struct bytes application;
 	uint64_t timeout_ms;      /* BEGIN; 0: the default */
 	bool ordered;             /* BEGIN: phase two in order, one by one */
 	enum gtx_kind kind;       /* BEGIN: PLAIN or MESSAGE */

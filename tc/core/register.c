@@ -97,7 +97,8 @@ static struct branch_spec spec_of(const struct core *c, const struct gtx *g,
 
 	if (rq->mode == MODE_MSG || rq->mode == MODE_SAGA) {
 		spec.application = BYTES("");
-	} else if (p) {
+	} else if (p && (rq->application.len == 0 ||
+			 bytes_equal(rq->application, p->application))) {
 		spec.application = p->application;
 		spec.instance = p->instance;
 	} else if (spec.application.len == 0) {

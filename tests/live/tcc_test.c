@@ -60,18 +60,24 @@ static void start_daemon(struct world *w)
 				  NULL));
 }
 
-static struct treaty *open_agent(const char *address)
+static struct treaty *open_agent_as(const char *address,
+				    const char *application)
 {
 	struct treaty_options o;
 	struct treaty *t;
 
 	treaty_options_init(&o, sizeof o);
 	o.address = address;
-	o.application = "wallet";
+	o.application = application;
 	o.threads = 3;
 	o.request_timeout_ms = 20000;
 	REQUIRE(treaty_open(&t, &o) == TREATY_OK);
 	return t;
+}
+
+static struct treaty *open_agent(const char *address)
+{
+	return open_agent_as(address, "wallet");
 }
 
 static void put_dsn(struct world *w)
@@ -465,6 +471,37 @@ static void test_a_try_of_the_applications_own_is_confirmed(void **state)
 		assert_int_equal(treaty_release(tx), TREATY_OK);
 	}
 	want_arrived(&w, 5);
+	world_close(&w);
+}
+
+/* The caller of a service registers the service's branch, of an action that it
+ * offers by the same name, too, and that means something else there. */
+static void test_a_branch_of_another_application_is_finished_there(void **state)
+{
+	struct treaty_tcc_branch branch;
+	struct wallet other;
+	struct treaty_tx *tx;
+	struct treaty *shop;
+	struct world w;
+
+	(void)state;
+	world_open(&w, 0);
+	shop = open_agent_as(w.d.agents, "shop");
+	wallet_init(&other, CASHIER_PG, w.dsn[CASHIER_PG]);
+	wallet_offer(&other, shop, 0);
+	assert_int_equal(treaty_begin(shop, "buy", 60000, &tx), TREATY_OK);
+	EACH_KIND(kind)
+	assert_int_equal(treaty_tcc_branch_of(shop, "wallet", w.w[kind].action,
+					      "{\"sum\":\"1\"}", &branch),
+			 TREATY_OK);
+	assert_int_equal(treaty_rollback(tx, NULL), TREATY_OK);
+	assert_int_equal(settled(shop, branch.xid), TREATY_STATUS_ROLLBACKED);
+	assert_int_equal(treaty_release(tx), TREATY_OK);
+	EACH_KIND(kind)
+	assert_int_equal(w.w[kind].verdicts[2][TREATY_BARRIER_EMPTY], 1);
+	assert_int_equal(other.cancels, 0);
+	assert_int_equal(treaty_close(shop), TREATY_OK);
+	want_arrived(&w, 0);
 	world_close(&w);
 }
 
@@ -871,6 +908,8 @@ int main(int argc, char **argv)
 			test_a_refused_confirm_hangs_and_is_not_repeated),
 		cmocka_unit_test(test_retries_end_at_the_actions_limit),
 		cmocka_unit_test(test_ordered_phase_two_keeps_the_order),
+		cmocka_unit_test(
+			test_a_branch_of_another_application_is_finished_there),
 		cmocka_unit_test(test_killed_between_try_and_confirm),
 		cmocka_unit_test(test_killed_between_try_and_the_decision),
 		cmocka_unit_test(

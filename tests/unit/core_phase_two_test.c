@@ -595,6 +595,30 @@ static void test_commands_go_where_they_can_be_done(void **state)
 	assert_int_equal(desk_command(d, b_at)->peer, 3);
 }
 
+static void test_a_branch_may_be_another_applications(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t branch,
+		id = desk_ask(d,
+			      (struct request){ .type = RQ_REGISTER,
+						.peer = 1,
+						.xid = xid,
+						.mode = MODE_TCC,
+						.resource = BYTES("R"),
+						.application = BYTES("other"),
+						.client_key = 77 });
+
+	branch = desk_reply(d, id)->branch;
+	desk_ask_end(d, xid, true, 0);
+	/* Who registered it has something of that name, but it is not that. */
+	assert_null(desk_command(d, branch));
+	desk_peer(d, 2, "other", "o1", "R");
+	assert_int_equal(desk_command(d, branch)->peer, 2);
+	desk_done(d, desk_command(d, branch), BRANCH_COMMITTED, NULL);
+	assert_int_equal(desk_status(d, xid), GTX_COMMITTED);
+}
+
 static void test_a_black_hole_holds_up_nobody(void **state)
 {
 	struct desk *d = *state;
@@ -830,6 +854,7 @@ int main(void)
 		T(test_a_peer_takes_only_so_many_at_once),
 		T(test_a_lost_peer_does_not_use_up_attempts),
 		T(test_commands_go_where_they_can_be_done),
+		T(test_a_branch_may_be_another_applications),
 		T(test_a_black_hole_holds_up_nobody),
 		T(test_a_suspect_is_trusted_again_when_it_answers),
 		T(test_a_peer_that_changes_its_resources),

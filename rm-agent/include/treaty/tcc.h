@@ -121,12 +121,24 @@ struct treaty_tcc_branch {
 
 /*
  * Only register. Then do what try is to do, with the barrier of
- * treaty_tcc_barrier_of(). The action may be offered by another program.
+ * treaty_tcc_barrier_of(). The action may be offered by another process, but
+ * of this application: names of actions are an application's own.
  * Codes as treaty_tcc_try(); after TREATY_E_UNKNOWN roll back.
  */
 TREATY_API int treaty_tcc_branch(struct treaty *t, const char *action,
 				 const char *context,
 				 struct treaty_tcc_branch *out);
+
+/*
+ * The same for an action that another application offers (its name as in its
+ * struct treaty_options; NULL: this one). So the caller of a service registers
+ * the service's branch, and the service, which is told the xid and the branch,
+ * makes the try: asked twice, or too late, it finds out by the barrier.
+ * TREATY_E_VERSION: the coordinator is too old.
+ */
+TREATY_API int treaty_tcc_branch_of(struct treaty *t, const char *application,
+				    const char *action, const char *context,
+				    struct treaty_tcc_branch *out);
 
 /* A participant that is no program of ours: the coordinator calls its URLs. */
 struct treaty_tcc_urls {

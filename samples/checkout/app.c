@@ -91,7 +91,8 @@ int app_start(struct app *app, const char *name, int argc, char **argv,
 	if (!parse(app, argc, argv, &address))
 		return usage(name);
 	if (open_treaty(app, address))
-		app->database = database_open(app->treaty, app->dsn, schema);
+		app->database = database_open(app->treaty, app->dsn,
+					      DATABASE_AT, schema);
 	if (app->database && start_modes(app))
 		return 0;
 	app_stop(app);
@@ -188,6 +189,11 @@ void app_count_all_left(struct app *app, struct exchange *x)
 	/* status 1 is a defence row: nothing is left to undo there */
 	app_count_left(app, x, "undo rows",
 		       "SELECT count(*) FROM undo_log WHERE log_status = 0");
+	app_count_left(
+		app, x, "branches both done and undone",
+		"SELECT count(*) FROM (SELECT gid FROM barrier "
+		"WHERE reason = op AND op IN ('confirm', 'cancel') "
+		"GROUP BY gid, branch_id HAVING count(DISTINCT op) > 1) AS t");
 }
 
 void app_serve(void *ctx, struct exchange *x)

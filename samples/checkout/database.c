@@ -1,4 +1,5 @@
 #include "samples/checkout/database.h"
+#include "samples/checkout/sql.h"
 
 #include <libpq-fe.h>
 #include <mysql.h>
@@ -9,7 +10,9 @@
 #include <string.h>
 
 #define CONNECTIONS 8
-#define SQL_MAX     1024
+/* One that is prepared on MariaDB waits for the decision. */
+#define XA_CONNECTIONS 32
+#define SQL_MAX        1024
 
 struct slot {
 	struct connection c;
@@ -20,9 +23,11 @@ struct slot {
 struct database {
 	struct treaty *t;
 	char *dsn;
+	enum database_use use;
 	pthread_mutex_t lock;
 	pthread_cond_t given;
-	struct slot slots[CONNECTIONS];
+	size_t n;
+	struct slot slots[XA_CONNECTIONS];
 };
 
 static bool starts_with(const char *text, const char *start)
@@ -30,20 +35,22 @@ static bool starts_with(const char *text, const char *start)
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
-static bool open_pg(struct database *d, struct connection *c)
+enum database_kind database_kind_of(const char *dsn)
 {
-	PGconn *conn = PQconnectdb(d->dsn);
+	if (starts_with(dsn, "sqlite:"))
+		return SQLITE;
+	return starts_with(dsn, "mysql:") ? MARIADB : POSTGRESQL;
+}
 
-	if (PQstatus(conn) != CONNECTION_OK ||
-	    treaty_at_wrap_pg(d->t, conn, NULL, &c->at) != TREATY_OK) {
-		fprintf(stderr, "%s%s\n", PQerrorMessage(conn),
-			treaty_last_error());
-		PQfinish(conn);
-		return false;
-	}
-	c->native = conn;
-	c->dollar = true;
-	return true;
+static PGconn *open_pg(const char *dsn)
+{
+	PGconn *conn = PQconnectdb(dsn);
+
+	if (PQstatus(conn) == CONNECTION_OK)
+		return conn;
+	fprintf(stderr, "%s\n", PQerrorMessage(conn));
+	PQfinish(conn);
+	return NULL;
 }
 
 /* mysql://user:pass@host:port/name?socket=/path, in place. */
@@ -80,80 +87,115 @@ static struct mysql_address split_address(char *text)
 	return a;
 }
 
-static bool open_mysql(struct database *d, struct connection *c)
+static MYSQL *open_mysql(const char *dsn)
 {
-	char *text = strdup(d->dsn);
+	char *text = strdup(dsn);
 	MYSQL *conn = mysql_init(NULL);
-	struct mysql_address a;
-	bool ok = false;
+	struct mysql_address a = split_address(text);
 
-	if (text && conn) {
-		a = split_address(text);
-		mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-		ok = mysql_real_connect(
-			     conn, a.host, a.user, a.password, a.name,
-			     a.port ? (unsigned)strtoul(a.port, NULL, 10) : 0,
-			     a.socket, 0) &&
-		     treaty_at_wrap_mysql(d->t, conn, NULL, &c->at) ==
-			     TREATY_OK;
-		if (!ok)
-			fprintf(stderr, "%s %s\n", mysql_error(conn),
-				treaty_last_error());
+	mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	if (!mysql_real_connect(conn, a.host, a.user, a.password, a.name,
+				a.port ? (unsigned)strtoul(a.port, NULL, 10)
+				       : 0,
+				a.socket, 0)) {
+		fprintf(stderr, "%s\n", mysql_error(conn));
+		mysql_close(conn);
+		conn = NULL;
 	}
 	free(text);
-	if (!ok) {
-		mysql_close(conn);
-		return false;
-	}
-	c->native = conn;
-	return true;
+	return conn;
 }
 
-static bool open_sqlite(struct database *d, struct connection *c)
+static sqlite3 *open_sqlite(const char *dsn)
 {
-	const char *path = d->dsn + strlen("sqlite:");
+	const char *path = dsn + strlen("sqlite:");
 	sqlite3 *conn = NULL;
 
 	if (sqlite3_open_v2(path, &conn,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 				    SQLITE_OPEN_FULLMUTEX,
-			    NULL) != SQLITE_OK ||
-	    sqlite3_busy_timeout(conn, 10000) != SQLITE_OK ||
-	    sqlite3_exec(conn, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) !=
-		    SQLITE_OK ||
-	    treaty_at_wrap_sqlite(d->t, conn, NULL, &c->at) != TREATY_OK) {
-		fprintf(stderr, "%s: %s %s\n", path, sqlite3_errmsg(conn),
-			treaty_last_error());
-		sqlite3_close(conn);
+			    NULL) == SQLITE_OK &&
+	    sqlite3_busy_timeout(conn, 10000) == SQLITE_OK &&
+	    sqlite3_exec(conn, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) ==
+		    SQLITE_OK)
+		return conn;
+	fprintf(stderr, "%s: %s\n", path, sqlite3_errmsg(conn));
+	sqlite3_close(conn);
+	return NULL;
+}
+
+static void close_native(struct connection *c)
+{
+	if (c->kind == SQLITE)
+		sqlite3_close(c->native);
+	else if (c->kind == MARIADB)
+		mysql_close(c->native);
+	else
+		PQfinish(c->native);
+}
+
+static bool open_native(struct database *d, struct connection *c)
+{
+	if (c->kind == SQLITE)
+		c->native = open_sqlite(d->dsn);
+	else if (c->kind == MARIADB)
+		c->native = open_mysql(d->dsn);
+	else
+		c->native = open_pg(d->dsn);
+	return c->native != NULL;
+}
+
+static bool open_at(struct database *d, struct connection *c)
+{
+	int rc;
+
+	if (!open_native(d, c))
+		return false;
+	if (c->kind == SQLITE)
+		rc = treaty_at_wrap_sqlite(d->t, c->native, NULL, &c->at);
+	else if (c->kind == MARIADB)
+		rc = treaty_at_wrap_mysql(d->t, c->native, NULL, &c->at);
+	else
+		rc = treaty_at_wrap_pg(d->t, c->native, NULL, &c->at);
+	if (rc == TREATY_OK)
+		return true;
+	fprintf(stderr, "%s\n", treaty_last_error());
+	close_native(c);
+	return false;
+}
+
+static bool open_xa(struct database *d, struct connection *c)
+{
+	if (treaty_xa_connect(d->t, d->dsn, NULL, &c->xa) != TREATY_OK) {
+		fprintf(stderr, "%s\n", treaty_last_error());
 		return false;
 	}
-	c->native = conn;
+	c->native = c->kind == MARIADB ? (void *)treaty_xa_mysql(c->xa)
+				       : (void *)treaty_xa_pg(c->xa);
 	return true;
 }
 
 static bool open_slot(struct database *d, struct slot *s)
 {
-	s->c = (struct connection){ 0 };
-	if (starts_with(d->dsn, "sqlite:"))
-		s->open = open_sqlite(d, &s->c);
-	else if (starts_with(d->dsn, "mysql:"))
-		s->open = open_mysql(d, &s->c);
+	s->c = (struct connection){ .kind = database_kind_of(d->dsn) };
+	if (d->use == DATABASE_AT)
+		s->open = open_at(d, &s->c);
+	else if (d->use == DATABASE_XA)
+		s->open = open_xa(d, &s->c);
 	else
-		s->open = open_pg(d, &s->c);
+		s->open = open_native(d, &s->c);
 	return s->open;
 }
 
-static void close_slot(struct database *d, struct slot *s)
+static void close_slot(struct slot *s)
 {
 	if (!s->open)
 		return;
 	treaty_at_unwrap(s->c.at);
-	if (starts_with(d->dsn, "sqlite:"))
-		sqlite3_close(s->c.native);
-	else if (starts_with(d->dsn, "mysql:"))
-		mysql_close(s->c.native);
+	if (s->c.xa)
+		treaty_xa_close(s->c.xa); /* and the connection with it */
 	else
-		PQfinish(s->c.native);
+		close_native(&s->c);
 	s->open = false;
 }
 
@@ -174,17 +216,20 @@ static bool make_schema(struct database *d, const char *const *schema)
 }
 
 struct database *database_open(struct treaty *t, const char *dsn,
-			       const char *const *schema)
+			       enum database_use use, const char *const *schema)
 {
+	static const char *const nothing[] = { NULL };
 	struct database *d = calloc(1, sizeof *d);
 
 	if (!d)
 		return NULL;
 	d->t = t;
 	d->dsn = strdup(dsn);
+	d->use = use;
+	d->n = use == DATABASE_XA ? XA_CONNECTIONS : CONNECTIONS;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->given, NULL);
-	if (!d->dsn || !make_schema(d, schema)) {
+	if (!d->dsn || !make_schema(d, schema ? schema : nothing)) {
 		database_close(d);
 		return NULL;
 	}
@@ -195,23 +240,31 @@ void database_close(struct database *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		close_slot(d, &d->slots[i]);
+	for (size_t i = 0; i < d->n; i++)
+		close_slot(&d->slots[i]);
 	pthread_cond_destroy(&d->given);
 	pthread_mutex_destroy(&d->lock);
 	free(d->dsn);
 	free(d);
 }
 
-/* An open one before one that would have to be opened. */
+/* Rather an open one than one that would have to be opened, and rather that
+ * than one that waits for its second phase. */
+static int wish(const struct slot *s)
+{
+	if (!s->open)
+		return 2;
+	return s->c.xa && treaty_xa_pinned(s->c.xa) ? 1 : 3;
+}
+
 static struct slot *free_slot(struct database *d)
 {
 	struct slot *found = NULL;
 
-	for (size_t i = 0; i < CONNECTIONS; i++) {
+	for (size_t i = 0; i < d->n; i++) {
 		struct slot *s = &d->slots[i];
 
-		if (!s->taken && (!found || (s->open && !found->open)))
+		if (!s->taken && (!found || wish(s) > wish(found)))
 			found = s;
 	}
 	return found;
@@ -237,7 +290,7 @@ static bool lost(const struct connection *c)
 {
 	int code = c->at ? treaty_at_error(c->at)->code : TREATY_OK;
 
-	return code == TREATY_E_IO || code == TREATY_E_UNKNOWN ||
+	return c->failed || code == TREATY_E_IO || code == TREATY_E_UNKNOWN ||
 	       code == TREATY_E_CLOSED;
 }
 
@@ -247,7 +300,7 @@ void database_give(struct database *d, struct connection *c)
 		(struct slot *)(void *)((char *)c - offsetof(struct slot, c));
 
 	if (s->open && lost(c))
-		close_slot(d, s);
+		close_slot(s);
 	pthread_mutex_lock(&d->lock);
 	s->taken = false;
 	pthread_cond_signal(&d->given);
@@ -259,17 +312,9 @@ int database_exec(struct connection *c, const char *sql,
 		  struct treaty_result **result)
 {
 	char text[SQL_MAX];
-	size_t len = 0;
-	int number = 0;
 
-	if (!c->dollar)
+	if (c->kind != POSTGRESQL)
 		return treaty_at_exec(c->at, sql, params, n, result);
-	for (; *sql && len < sizeof text - 4; sql++) {
-		if (*sql == '?')
-			len += (size_t)snprintf(text + len, 4, "$%d", ++number);
-		else
-			text[len++] = *sql;
-	}
-	text[len] = 0;
+	sql_dollars(text, sizeof text, sql);
 	return treaty_at_exec(c->at, text, params, n, result);
 }

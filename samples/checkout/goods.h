@@ -7,6 +7,10 @@
 
 #include "samples/checkout/app.h"
 
-extern const struct mode goods_at;
+/* What the picked items cost, as "amount" of the answer, looked up outside any
+ * transaction. False after answering why not. */
+bool goods_answer_price(struct app *app, struct exchange *x);
+
+extern const struct mode goods_at, goods_tcc;
 
 #endif

@@ -14,6 +14,7 @@
 #include "samples/checkout/order.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS orders (id BIGINT NOT NULL PRIMARY KEY, "
@@ -24,27 +25,28 @@ static const char *const schema[] = {
 	NULL,
 };
 
-/* A row is there: is its transaction decided, and how? Rows of rolled-back
- * transactions vanish before the coordinator forgets them, so a row whose xid
- * it does not know any more was committed long ago. */
+static bool is_committed(int status)
+{
+	return status == TREATY_STATUS_COMMITTING ||
+	       status == TREATY_STATUS_COMMIT_RETRYING ||
+	       status == TREATY_STATUS_ASYNC_COMMITTING ||
+	       status == TREATY_STATUS_COMMITTED;
+}
+
+/* A row is there: is its transaction decided, and how? A row that says "paid"
+ * and will be undone vanishes before the coordinator forgets its transaction,
+ * so one whose xid is not known any more was committed long ago. */
 static void answer_known(struct app *app, struct exchange *x, int64_t id,
-			 const char *xid)
+			 const char *xid, const char *state)
 {
 	int status = TREATY_STATUS_UNKNOWN;
 	int rc = treaty_status(app->treaty, xid, &status);
 
-	switch (status) {
-	case TREATY_STATUS_COMMITTING:
-	case TREATY_STATUS_COMMIT_RETRYING:
-	case TREATY_STATUS_ASYNC_COMMITTING:
-	case TREATY_STATUS_COMMITTED:
-		rc = TREATY_E_NOTFOUND;
-		break;
-	default:
-		break;
-	}
 	cJSON_AddStringToObject(x->answer, "xid", xid);
-	if (rc == TREATY_E_NOTFOUND)
+	if (strcmp(state, "cancelled") == 0)
+		answer_error(x, 409, "this checkout was cancelled");
+	else if ((rc == TREATY_OK && is_committed(status)) ||
+		 (rc == TREATY_E_NOTFOUND && strcmp(state, "paid") == 0))
 		put_id(x->answer, "order", id);
 	else
 		answer_error(x, 503,
@@ -59,13 +61,15 @@ static bool answer_repeated(struct app *app, struct exchange *x,
 	struct treaty_result *r = NULL;
 	bool found;
 
-	if (!app_exec(app, x, "SELECT id, xid FROM orders WHERE token = ?", &p,
+	if (!app_exec(app, x,
+		      "SELECT id, xid, state FROM orders WHERE token = ?", &p,
 		      1, &r))
 		return true;
 	found = treaty_result_rows(r) > 0;
 	if (found)
 		answer_known(app, x, treaty_result_int(r, 0, 0),
-			     treaty_result_text(r, 0, 1));
+			     treaty_result_text(r, 0, 1),
+			     treaty_result_text(r, 0, 2));
 	treaty_result_free(r);
 	return found;
 }
@@ -90,12 +94,15 @@ static void handle_audit(void *ctx, struct exchange *x)
 	app_add_sum(app, x, "money",
 		    "SELECT coalesce(sum(amount), 0) FROM orders "
 		    "WHERE state = 'paid'");
+	app_count_left(app, x, "pending orders",
+		       "SELECT count(*) FROM orders WHERE state = 'pending'");
 	app_count_all_left(app, x);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct mode *const modes[] = { &order_at, NULL };
+	static const struct mode *const modes[] = { &order_at, &order_tcc,
+						    NULL };
 	static const struct route routes[] = {
 		{ "POST", "/checkout", handle_checkout },
 		{ "GET", "/audit", handle_audit },

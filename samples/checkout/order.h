@@ -31,7 +31,7 @@ struct ask {
  * False after answering 409: then it may have been done or not. */
 bool ask_goods(struct app *app, struct exchange *x, struct checkout *co,
 	       const struct ask *ask);
-bool ask_user(struct app *app, struct exchange *x, const struct checkout *co,
+bool ask_user(struct app *app, struct exchange *x, struct checkout *co,
 	      const struct ask *ask);
 
 /*
@@ -44,6 +44,6 @@ void checkout_in_transaction(struct app *app, struct exchange *x,
 					  const char *xid,
 					  struct checkout *co));
 
-extern const struct mode order_at;
+extern const struct mode order_at, order_tcc;
 
 #endif

@@ -72,7 +72,7 @@ bool ask_goods(struct app *app, struct exchange *x, struct checkout *co,
 	return co->amount >= 0;
 }
 
-bool ask_user(struct app *app, struct exchange *x, const struct checkout *co,
+bool ask_user(struct app *app, struct exchange *x, struct checkout *co,
 	      const struct ask *ask)
 {
 	cJSON *body = cJSON_CreateObject(), *answer = NULL;

@@ -1,5 +1,6 @@
 /*
- * user: the wallet. One table of balances, one of deductions already made, so
+ * user: the wallet. One table of balances (and of what is frozen of them, for
+ * the modes that freeze), one of deductions already made, so
  * that a deduction asked for twice (its answer was lost) is made once. How money
  * is deducted is in user_at.c, user_tcc.c, …
  *
@@ -12,7 +13,8 @@
 
 static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS wallet (user_id VARCHAR(64) NOT NULL "
-	"PRIMARY KEY, balance BIGINT NOT NULL)",
+	"PRIMARY KEY, balance BIGINT NOT NULL, "
+	"frozen BIGINT NOT NULL)",
 	"CREATE TABLE IF NOT EXISTS deduction (token VARCHAR(64) NOT NULL "
 	"PRIMARY KEY, user_id VARCHAR(64) NOT NULL, amount BIGINT NOT NULL)",
 	NULL,
@@ -34,7 +36,9 @@ static void handle_put_wallet(void *app, struct exchange *x)
 	}
 	p[0] = treaty_text(user);
 	p[1] = treaty_int(balance);
-	app_exec(app, x, "INSERT INTO wallet (user_id, balance) VALUES (?, ?)",
+	app_exec(app, x,
+		 "INSERT INTO wallet (user_id, balance, frozen) VALUES (?, ?, "
+		 "0)",
 		 p, 2, NULL);
 }
 
@@ -60,13 +64,15 @@ static void handle_audit(void *ctx, struct exchange *x)
 	struct app *app = ctx;
 
 	app_add_sum(app, x, "money",
-		    "SELECT coalesce(sum(balance), 0) FROM wallet");
+		    "SELECT coalesce(sum(balance + frozen), 0) FROM wallet");
+	app_count_left(app, x, "frozen",
+		       "SELECT coalesce(sum(frozen), 0) FROM wallet");
 	app_count_all_left(app, x);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct mode *const modes[] = { &user_at, NULL };
+	static const struct mode *const modes[] = { &user_at, &user_tcc, NULL };
 	static const struct route routes[] = {
 		{ "POST", "/deduct", app_serve },
 		{ "POST", "/wallet", handle_put_wallet },

@@ -4,6 +4,7 @@ import threading
 # Where each mode can run. The order is that of the report.
 MODES = {
     "at": ("embedded", "servers"),
+    "tcc": ("embedded", "servers"),
 }
 SCENARIOS = []
 

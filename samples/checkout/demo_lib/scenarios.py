@@ -10,40 +10,41 @@ from matrix import Background, check, ending, scenario, wallet_of
 from stack import until
 
 
-@scenario("success", "committed")
+@scenario("success", "committed", "at tcc")
 def success(stack):
     answer = stack.checkout("success", user="u1", item="book", quantity=2)
     stack.note = f"order {answer[1].get('order')}"
     return ending(answer)
 
 
-@scenario("the same checkout twice", "committed once")
+@scenario("the same checkout twice", "committed once", "at tcc")
 def twice(stack):
     before = stack.audit()["orders"]
     first = stack.checkout("twice")
     second = stack.checkout("twice")
     check(first[1].get("order") == second[1].get("order"),
           f"two orders for one token: {first} {second}")
+    stack.settle(20)
     made = stack.audit()["orders"] - before
     return "committed once" if made == 1 and second[0] == 200 \
         else f"{made} orders, {second}"
 
 
-@scenario("balance too low", "rolled back")
+@scenario("balance too low", "rolled back", "at tcc")
 def poor(stack):
     answer = stack.checkout("poor", user="u2", item="book", quantity=1000)
     stack.note = answer[1].get("error", "")
     return ending(answer)
 
 
-@scenario("out of stock", "rolled back")
+@scenario("out of stock", "rolled back", "at tcc")
 def out_of_stock(stack):
     answer = stack.checkout("greedy", user="u3", item=stack.rare, quantity=2)
     stack.note = answer[1].get("error", "")
     return ending(answer)
 
 
-@scenario("goods killed before the decision", "rolled back")
+@scenario("goods killed before the decision", "rolled back", "at tcc")
 def goods_killed(stack):
     checkout = Background(stack, "goods-killed", hold_ms=30000)
     stack.wait_holding("goods-killed")
@@ -55,7 +56,7 @@ def goods_killed(stack):
     return ending(checkout.result())
 
 
-@scenario("treatyd killed before the decision", "committed")
+@scenario("treatyd killed before the decision", "committed", "at tcc")
 def treatyd_killed_before(stack):
     checkout = Background(stack, "tc-before", hold_ms=30000)
     stack.wait_holding("tc-before")
@@ -65,7 +66,7 @@ def treatyd_killed_before(stack):
     return ending(checkout.result())
 
 
-@scenario("treatyd killed after commit", "committed")
+@scenario("treatyd killed after commit", "committed", "at tcc")
 def treatyd_killed_after_commit(stack):
     checkout = Background(stack, "tc-after", hold_ms=30000)
     xid = stack.wait_holding("tc-after")
@@ -81,7 +82,7 @@ def treatyd_killed_after_commit(stack):
     return end
 
 
-@scenario("treatyd killed after rollback", "rolled back")
+@scenario("treatyd killed after rollback", "rolled back", "at tcc")
 def treatyd_killed_after_rollback(stack):
     checkout = Background(stack, "tc-after-rb", hold_ms=30000)
     stack.wait_holding("tc-after-rb")
@@ -95,7 +96,7 @@ def treatyd_killed_after_rollback(stack):
     return ending(checkout.result())
 
 
-@scenario("timeout", "timed out")
+@scenario("timeout", "timed out", "at tcc")
 def timeout(stack):
     return ending(stack.checkout("slow", hold_ms=1500 * stack.patience,
                                  timeout_ms=500 * stack.patience))
@@ -163,7 +164,7 @@ def dirty(stack):
     return "hung, then repaired"
 
 
-@scenario("an answer lost on the network", "committed")
+@scenario("an answer lost on the network", "committed", "at tcc")
 def lost_answer(stack):
     before = wallet_of(stack, "u8")
     lost = stack.lossy.lost
@@ -176,7 +177,7 @@ def lost_answer(stack):
     return ending(answer)
 
 
-@scenario("200 at once, a fifth failing", "a fifth rolled back", settle_s=60)
+@scenario("200 at once, a fifth failing", "a fifth rolled back", "at tcc", settle_s=60)
 def crowd(stack):
     def one(n):
         if n % 5 == 0:  # more than a wallet ever holds

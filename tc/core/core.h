@@ -180,13 +180,13 @@ struct request {
 	struct bytes xid; /* text; all but BEGIN and IDS */
 	uint64_t branch;  /* REPORT, RESOLVE, RETRY (0: all branches) */
 
-	struct bytes name;        /* BEGIN */
+	struct bytes name; /* BEGIN */
 	/* BEGIN. REGISTER: whose branch it is, if not the peer's own (or if
 	 * there is no peer). */
 	struct bytes application;
-	uint64_t timeout_ms;      /* BEGIN; 0: the default */
-	bool ordered;             /* BEGIN: phase two in order, one by one */
-	enum gtx_kind kind;       /* BEGIN: PLAIN or MESSAGE */
+	uint64_t timeout_ms; /* BEGIN; 0: the default */
+	bool ordered;        /* BEGIN: phase two in order, one by one */
+	enum gtx_kind kind;  /* BEGIN: PLAIN or MESSAGE */
 	/* BEGIN of a message: who says whether the local transaction of a
 	 * producer that is silent was committed; a target, as .resource.
 	 * Asked when .timeout_ms is over. Empty: it is rolled back then. */

@@ -200,7 +200,7 @@ struct agent_saga {
 	/* Empty: one that nobody else has is made up, so that a request that
 	 * is sent again begins no second run. */
 	struct bytes business_key;
-	struct bytes input;  /* a JSON object, or empty */
+	struct bytes input; /* a JSON object, or empty */
 	/* For the URLs it calls: a document with nothing but headers. */
 	struct bytes participant;
 	uint64_t timeout_ms; /* 0: the machine's */

@@ -14,6 +14,11 @@ void target_fini(struct target *x)
 	buf_fini(&x->participant);
 }
 
+static bool begins_with(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
 bool msg_name_ok(const char *name)
 {
 	size_t n = 0;
@@ -22,7 +27,9 @@ bool msg_name_ok(const char *name)
 		if (n == MSG_NAME_MAX || (unsigned char)name[n] < 0x20 ||
 		    name[n] == 0x7f)
 			return false;
-	return n > 0 && !url_is_http(bytes_of(name));
+	return n > 0 && !url_is_http(bytes_of(name)) &&
+	       !begins_with(name, CONSUMER_PREFIX) &&
+	       !begins_with(name, PRODUCER_PREFIX);
 }
 
 char *msg_resource(const char *prefix, const char *name)
@@ -64,6 +71,8 @@ int target_consumer(struct target *x, const char *to, const char *headers)
 
 	if (url_is_http(bytes_of(to)))
 		return agent_target(&urls, &x->resource, &x->participant);
+	if (begins_with(to, CONSUMER_PREFIX))
+		to += strlen(CONSUMER_PREFIX);
 	return by_name(x, CONSUMER_PREFIX, to, headers);
 }
 

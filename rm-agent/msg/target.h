@@ -20,14 +20,16 @@ struct target {
 void target_init(struct target *x);
 void target_fini(struct target *x);
 
-/* `headers` as <treaty/msg.h> says; only a URL may have some. OK, or E_INVALID
+/* A consumer may be written with its prefix, as in the HTTP interface.
+ * `headers` as <treaty/msg.h> says; only a URL may have some. OK, or E_INVALID
  * or E_NOMEM with a text. */
 MUST_CHECK int target_consumer(struct target *x, const char *to,
 			       const char *headers);
 MUST_CHECK int target_producer(struct target *x, const char *producer,
 			       const char *headers);
 
-/* Not empty, not too long, no control characters, no URL. */
+/* Not empty, not too long, no control characters, no URL, and not a name with
+ * a prefix already. */
 bool msg_name_ok(const char *name);
 
 /* prefix and name as one text; NULL: no memory. */

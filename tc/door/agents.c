@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "tc/door/agents_target.h"
 #include "tc/door/agents_wire.h"
 #include "tc/door/sp.h"
 #include "tc/door/stream.h"
@@ -98,14 +99,15 @@ static void answer(struct agent *a, enum msg_type type, uint64_t id)
 	send_msg(a, &m);
 }
 
-static void refuse(struct agent *a, uint64_t id, int err)
+static void refuse(struct agent *a, uint64_t id, int err, struct bytes why)
 {
-	struct msg m = { .type = MSG_REPLY,
-			 .id = id,
-			 .err = (uint64_t)-err,
-			 .text = BYTES("the coordinator is out of memory; ask "
-				       "again later") };
+	struct msg m = {
+		.type = MSG_REPLY, .id = id, .err = (uint64_t)-err, .text = why
+	};
 
+	if (err == E_NOMEM)
+		m.text = BYTES("the coordinator is out of memory; ask again "
+			       "later");
 	send_msg(a, &m);
 }
 
@@ -134,6 +136,21 @@ static void on_hello(struct agent *a, const struct msg *m, struct event *ev)
 	welcome(a, m->id);
 }
 
+static void on_request(struct agent *a, const struct msg *m, struct event *ev)
+{
+	struct agents *d = a->door;
+	struct buf why;
+	int rc;
+
+	buf_init(&why, &d->arena.as_mem);
+	rc = agents_target_check(d->port->allow_list, &d->arena, &ev->request,
+				 &why);
+	if (rc == OK && d->port->event(d->port->ctx, ev) != OK)
+		rc = E_NOMEM;
+	if (rc != OK)
+		refuse(a, m->id, rc, buf_bytes(&why));
+}
+
 static int on_msg(struct agent *a, const struct msg *m, const char **why)
 {
 	struct agents *d = a->door;
@@ -155,9 +172,10 @@ static int on_msg(struct agent *a, const struct msg *m, const char **why)
 		return rc;
 	if (m->type == MSG_HELLO)
 		on_hello(a, m, &ev);
-	else if (d->port->event(d->port->ctx, &ev) != OK &&
-		 m->type != MSG_BRANCH_DONE) /* lost: it is asked again */
-		refuse(a, m->id, E_NOMEM);
+	else if (m->type == MSG_BRANCH_DONE)
+		(void)d->port->event(d->port->ctx, &ev); /* lost: asked again */
+	else
+		on_request(a, m, &ev);
 	return OK;
 }
 

@@ -1,3 +1,4 @@
+#include "tc/door/agents_target.h"
 #include "tc/door/agents_wire.h"
 #include "tests/fakes/desk.h"
 #include "tests/fuzz/fuzz.h"
@@ -43,6 +44,23 @@ static void check_said(struct desk *d)
 	desk_clear(d);
 }
 
+/* As the door does: what it refuses, the core does not hear. */
+static bool allowed(struct arena *a, const struct request *q)
+{
+	static struct allow_list *list;
+	struct buf why;
+	int rc;
+
+	buf_init(&why, &a->as_mem);
+	if (!list)
+		REQUIRE(allow_list_new(&list, &mem_heap,
+				       BYTES("http://10.0.0.1"), &why) == OK);
+	rc = agents_target_check(list, a, q, &why);
+	REQUIRE(rc == OK || rc == E_INVALID || rc == E_LIMIT || rc == E_DENIED);
+	REQUIRE(rc == OK || why.len > 0);
+	return rc == OK;
+}
+
 /* False: the connection would be closed. */
 static bool give(struct desk *d, uint64_t peer, struct bytes body)
 {
@@ -58,6 +76,10 @@ static bool give(struct desk *d, uint64_t peer, struct bytes body)
 	if (rc == OK) {
 		rc = event_of_msg(&e, &m, peer, "127.0.0.1:1", &why);
 		REQUIRE(rc == OK || (rc == E_INVALID && why));
+	}
+	if (rc == OK && e.type == EV_REQUEST && !allowed(&a, &e.request)) {
+		arena_fini(&a);
+		return true;
 	}
 	if (rc == OK) {
 		rc = desk_step(d, e);
@@ -194,6 +216,14 @@ static void put_services(struct buf *b)
 			  .deliver_after_ms = 5,
 			  .schedule_ms = ms,
 			  .n_schedule = 2 });
+	put(b, 0,
+	    (struct msg){ .type = MSG_REGISTER,
+			  .id = 23,
+			  .xid = BYTES("tc:1:3"),
+			  .mode = MODE_MSG,
+			  .resource = BYTES("http://10.0.0.1:80"),
+			  .participant = BYTES("{\"commit\":"
+					       "\"http://10.0.0.1/\"}") });
 	for (uint64_t n = 1; n < 6; n++)
 		put(b, 0,
 		    (struct msg){ .type = MSG_BRANCH_DONE,

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "tc/door/agents.h"
+#include "tc/door/agents_target.h"
 #include "tc/door/agents_wire.h"
 #include "tests/fakes/flaky.h"
 #include "tests/fakes/sp_client.h"
@@ -345,6 +346,115 @@ static void test_what_an_answer_is_to_is_known_of_old_agents_too(void **state)
 	}
 }
 
+/* ---- participants by URL ---- */
+
+#define BOTH                                                                   \
+	"{\"commit\":\"http://10.0.0.1/a\",\"rollback\":"                      \
+	"\"http://10.0.0.1/b\"}"
+
+static void test_only_urls_that_are_allowed_are_registered(void **state)
+{
+#define TO  "{\"commit\":\"http://10.0.0.1/a\"}"
+#define ASK "{\"check\":\"http://10.0.0.1/a\"}"
+	static const struct {
+		enum request_type type;
+		enum branch_mode mode;
+		const char *target, *participant;
+		int rc;
+		const char *why;
+	} cases[] = {
+		{ RQ_REGISTER, MODE_TCC, "stock", "", OK, "" },
+		{ RQ_REGISTER, MODE_TCC, "http://10.0.0.1:80", BOTH, OK, "" },
+		{ RQ_REGISTER, MODE_XA, "http://10.0.0.1:80", BOTH, OK, "" },
+		{ RQ_REGISTER, MODE_MSG, "http://10.0.0.1:80", TO, OK, "" },
+		{ RQ_SUBSCRIBE, MODE_AT, "http://10.0.0.1:80", TO, OK, "" },
+		{ RQ_BEGIN, MODE_AT, "http://10.0.0.1:80", ASK, OK, "" },
+		{ RQ_SAGA_START, MODE_AT, "", "{\"headers\":{\"a\":\"b\"}}", OK,
+		  "" },
+		{ RQ_REGISTER, MODE_AT, "http://10.0.0.1:80", BOTH, E_INVALID,
+		  "mode AT" },
+		{ RQ_REGISTER, MODE_TCC, "http://10.0.0.1:80", TO, E_INVALID,
+		  "no URL \"rollback\"" },
+		{ RQ_REGISTER, MODE_SAGA, "http://10.0.0.1:80", TO, E_INVALID,
+		  "no URL \"rollback\"" },
+		{ RQ_REGISTER, MODE_MSG, "http://10.0.0.1:80", ASK, E_INVALID,
+		  "no URL \"commit\"" },
+		{ RQ_SUBSCRIBE, MODE_AT, "http://10.0.0.1:80", ASK, E_INVALID,
+		  "no URL \"commit\"" },
+		{ RQ_BEGIN, MODE_AT, "http://10.0.0.1:80", TO, E_INVALID,
+		  "no URL \"check\"" },
+		{ RQ_REGISTER, MODE_TCC, "http://10.0.0.1:80", "", E_INVALID,
+		  "needs a document" },
+		{ RQ_REGISTER, MODE_TCC, "HTTP://10.0.0.1:80", BOTH, E_INVALID,
+		  "http://10.0.0.1:80" },
+		{ RQ_REGISTER, MODE_TCC, "http://10.0.0.2:80", BOTH, E_INVALID,
+		  "http://10.0.0.1:80" },
+		{ RQ_REGISTER, MODE_TCC, "stock", BOTH, E_INVALID,
+		  "not their origin" },
+		{ RQ_REGISTER, MODE_MSG, "http://10.0.0.1:81",
+		  "{\"commit\":\"http://10.0.0.1:81/a\"}", E_DENIED, "" },
+		{ RQ_REGISTER, MODE_MSG, "http://10.0.0.1:80", "{", E_INVALID,
+		  "" },
+	};
+	struct allow_list *list;
+	struct arena arena;
+	struct buf why;
+
+	(void)state;
+	arena_init(&arena, &mem_heap, 0);
+	buf_init(&why, &mem_heap);
+	assert_int_equal(allow_list_new(&list, &mem_heap,
+					BYTES("http://10.0.0.1/"), &why),
+			 OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct request q = { .type = cases[i].type,
+				     .mode = cases[i].mode,
+				     .participant =
+					     bytes_of(cases[i].participant) };
+
+		if (q.type == RQ_BEGIN)
+			q.check = bytes_of(cases[i].target);
+		else
+			q.resource = bytes_of(cases[i].target);
+		buf_clear(&why);
+		assert_int_equal(agents_target_check(list, &arena, &q, &why),
+				 cases[i].rc);
+		assert_non_null(strstr(buf_text(&why), cases[i].why));
+		assert_true((why.len > 0) == (cases[i].rc != OK));
+		/* Nothing is allowed without a list. */
+		if (cases[i].rc == OK && q.participant.len > 0 &&
+		    q.type != RQ_SAGA_START)
+			assert_int_equal(
+				agents_target_check(NULL, &arena, &q, &why),
+				E_DENIED);
+	}
+	allow_list_free(list);
+	buf_fini(&why);
+	arena_fini(&arena);
+}
+
+static void test_a_url_that_is_not_allowed_costs_no_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct msg m = { .type = MSG_REGISTER,
+			 .id = 7,
+			 .mode = MODE_TCC,
+			 .resource = BYTES("http://10.0.0.1:80"),
+			 .participant = BYTES(BOTH) };
+
+	join(f);
+	say(f, &m);
+	m = hear(f);
+	assert_int_equal(m.type, MSG_REPLY);
+	assert_int_equal(m.id, 7);
+	assert_int_equal(m.err, -E_DENIED);
+	assert_true(m.text.len > 10);
+	assert_string_equal(buf_text(&f->notes), "");
+	m = (struct msg){ .type = MSG_PING };
+	say(f, &m);
+	assert_int_equal(hear(f).type, MSG_PONG);
+}
+
 static void test_a_finished_branch_is_handed_in(void **state)
 {
 	struct fixture *f = *state;
@@ -594,6 +704,8 @@ int main(void)
 		T(test_an_order_to_a_saga_has_its_reason),
 		T(test_what_services_hear_is_whole),
 		T(test_what_an_answer_is_to_is_known_of_old_agents_too),
+		T(test_only_urls_that_are_allowed_are_registered),
+		T(test_a_url_that_is_not_allowed_costs_no_connection),
 		T(test_a_finished_branch_is_handed_in),
 		T(test_replies_and_commands_reach_their_peer),
 		T(test_a_peer_that_goes_is_noted_and_its_answers_dropped),

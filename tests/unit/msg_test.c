@@ -218,6 +218,9 @@ static void test_urls_and_topics_are_targets_too(void **state)
 	assert_text(said.participant,
 		    "{\"commit\":\"https://points.example/in\"}");
 	assert_text(said.application_data, "{}");
+	d.to = "msg:points";
+	assert_int_equal(treaty_msg_add(m, &d, NULL), TREATY_OK);
+	assert_text(told(&r, MSG_REGISTER).resource, "msg:points");
 	d.to = NULL;
 	d.topic = "sold";
 	assert_int_equal(treaty_msg_add(m, &d, NULL), TREATY_OK);
@@ -613,6 +616,8 @@ static void test_a_consumer_does_only_what_it_is_for(void **state)
 	assert_int_equal(treaty_msg_consumer_add(r.t, "p", &none, &r),
 			 TREATY_E_INVALID);
 	assert_int_equal(treaty_msg_consumer_add(r.t, "http://p", &c, &r),
+			 TREATY_E_INVALID);
+	assert_int_equal(treaty_msg_consumer_add(r.t, "msg:p", &c, &r),
 			 TREATY_E_INVALID);
 	assert_int_equal(treaty_msg_consumer_add(r.t, NULL, &c, &r),
 			 TREATY_E_INVALID);

@@ -21,7 +21,8 @@ struct rig {
 	struct treaty_tx *tx;
 
 	/* What was told; written by the fake's thread before it answers. */
-	char registered[KEEP], resource[KEEP];
+	char registered[KEEP], resource[KEEP], participant[KEEP];
+	uint64_t call_timeout_ms;
 	_Atomic int registers, reports;
 	uint64_t mode;
 	char reported[KEEP];
@@ -54,6 +55,8 @@ static enum fake_verdict answer(void *ctx, const struct msg *m,
 	if (m->type == MSG_REGISTER) {
 		keep(r->registered, m->application_data);
 		keep(r->resource, m->resource);
+		keep(r->participant, m->participant);
+		r->call_timeout_ms = m->call_timeout_ms;
 		r->mode = m->mode;
 		atomic_fetch_add(&r->registers, 1);
 		reply->err = (uint64_t)-r->refuse_register;
@@ -533,6 +536,51 @@ static void test_branch_ids_are_printed_whole(void **state)
 	assert_string_equal(out, "18446744073709551615");
 }
 
+static void test_a_branch_may_have_urls_in_place_of_an_action(void **state)
+{
+	struct treaty_tcc_urls u = { .size = sizeof u,
+				     .confirm = "http://Bank:81/confirm",
+				     .cancel = "http://bank:81/cancel?x=1",
+				     .headers = "{\"k\":\"v\"}",
+				     .call_timeout_ms = 700 };
+	struct treaty_tcc_branch b;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, 0);
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, "[1]", &b), TREATY_OK);
+	assert_string_equal(r.resource, "http://bank:81");
+	assert_string_equal(r.registered, "[1]");
+	assert_string_equal(r.participant,
+			    "{\"commit\":\"http://Bank:81/confirm\","
+			    "\"rollback\":\"http://bank:81/cancel?x=1\","
+			    "\"headers\":{\"k\":\"v\"}}");
+	assert_int_equal(r.call_timeout_ms, 700);
+	assert_int_equal(r.mode, MODE_TCC);
+	assert_int_equal(b.id, 1);
+	assert_string_equal(b.branch_id, "1");
+	assert_string_equal(b.xid, treaty_xid(r.tx));
+
+	u.cancel = "http://bank:82/cancel";
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, NULL, &b),
+			 TREATY_E_INVALID);
+	assert_non_null(strstr(treaty_last_error(), "two participants"));
+	u.cancel = NULL;
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, NULL, &b),
+			 TREATY_E_INVALID);
+	u.cancel = "ftp://bank/cancel";
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, NULL, &b),
+			 TREATY_E_INVALID);
+	u.cancel = u.confirm;
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, "{", &b),
+			 TREATY_E_INVALID);
+	u.size = 8;
+	assert_int_equal(treaty_tcc_branch_url(r.t, &u, NULL, &b),
+			 TREATY_E_INVALID);
+	assert_int_equal(atomic_load(&r.registers), 1);
+	rig_stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +600,8 @@ int main(void)
 		cmocka_unit_test(test_an_action_that_makes_no_sense_is_refused),
 		cmocka_unit_test(test_two_handles_have_actions_of_their_own),
 		cmocka_unit_test(test_branch_ids_are_printed_whole),
+		cmocka_unit_test(
+			test_a_branch_may_have_urls_in_place_of_an_action),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,9 +45,9 @@
  *  - A message object belongs to one thread at a time, and is bound to none.
  *  - Arguments are borrowed for the call, what a callback gets until it
  *    returns. JSON is one value in UTF-8.
- *  - Where a consumer is called `to`, `producer`: a name that was offered by
- *    treaty_msg_consumer_add() or treaty_msg_producer_add() in any program, or
- *    a URL, http:// or https://, which the coordinator calls itself if its
+ *  - `to` and `producer` are names that treaty_msg_consumer_add() and
+ *    treaty_msg_producer_add() offer in any program (over HTTP they are called
+ *    "msg:NAME" and "producer:NAME"), or a URL, http:// or https://, which the coordinator calls itself if its
  *    configuration allows it (docs/msg.md).
  *
  * Codes of all calls here besides their own: TREATY_E_TIMEOUT (nothing was

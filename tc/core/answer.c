@@ -79,10 +79,15 @@ static struct bytes say(struct fx *fx, const struct answer *a,
 				 "replaced\")",
 				 len, xid);
 	case E_STATE:
+		if (!a->gtx)
+			return fx_printf(fx, "%s", a->what);
 		return fx_printf(fx, "transaction %.*s is %s%s%s", len, xid,
 				 gtx_status_name((int)a->status),
 				 a->what ? ": " : "", a->what ? a->what : "");
 	case E_CONFLICT:
+		if (a->what)
+			return fx_printf(fx, "%s", a->what);
+		return say_conflict(fx, a, r->holder);
 	case E_DEADLOCK:
 	case E_TIMEOUT:
 		return say_conflict(fx, a, r->holder);
@@ -105,6 +110,8 @@ static int emit(struct core *c, const struct answer *a)
 		.first_id = a->first_id,
 		.count = a->count,
 		.holder_age_ms = a->holder_age_ms,
+		.detail = a->detail,
+		.existed = a->existed,
 	};
 
 	if (a->gtx)
@@ -112,12 +119,27 @@ static int emit(struct core *c, const struct answer *a)
 	if (a->holder)
 		r.holder = fx_xid(fx, c->config.coordinator, a->holder);
 	r.key = fx_copy(fx, a->key);
+	r.name = fx_copy(fx, a->name);
+	r.version = fx_copy(fx, a->version);
 	r.text = say(fx, a, &r);
 	fx_add(fx, FX_REPLY)->reply = r;
 	return fx_ok(fx) ? OK : E_NOMEM;
 }
 
 /* ---- now or later ---- */
+
+static int own_texts(struct core *c, struct ask *ask, const struct answer *a)
+{
+	ask->answer = *a;
+	ask->answer.key = (struct bytes){ 0 };
+	ask->answer.detail = ask->answer.name = ask->answer.version =
+		(struct bytes){ 0 };
+	if (model_dup(&ask->answer.detail, c->mem, a->detail) != OK ||
+	    model_dup(&ask->answer.name, c->mem, a->name) != OK ||
+	    model_dup(&ask->answer.version, c->mem, a->version) != OK)
+		return E_NOMEM;
+	return OK;
+}
 
 int answer_stage(struct core *c, const struct answer *a, uint64_t rests_on,
 		 uint64_t until_ms, struct ask **out)
@@ -133,13 +155,15 @@ int answer_stage(struct core *c, const struct answer *a, uint64_t rests_on,
 	if (!ask)
 		return E_NOMEM;
 	c->n_timers++;
+	if (own_texts(c, ask, a) != OK) {
+		answer_discard(c, ask);
+		return E_NOMEM;
+	}
 	ask->promise.seq = rests_on;
 	list_init(&ask->promise.node);
 	list_init(&ask->of_gtx);
 	ask->timer.kind = TIMER_ASK;
 	ask->until_ms = until_ms;
-	ask->answer = *a;
-	ask->answer.key = (struct bytes){ 0 };
 	*out = ask;
 	return OK;
 }
@@ -152,6 +176,9 @@ void answer_commit(struct core *c, struct ask *ask)
 
 void answer_discard(struct core *c, struct ask *ask)
 {
+	model_free_bytes(c->mem, ask->answer.detail);
+	model_free_bytes(c->mem, ask->answer.name);
+	model_free_bytes(c->mem, ask->answer.version);
 	c->n_timers--;
 	mem_free(c->mem, ask);
 }
@@ -181,27 +208,63 @@ uint64_t answer_rests_on(const struct core *c, const struct gtx *g)
 	return g->decision_seq;
 }
 
+void ask_attach(struct core *c, struct gtx *g, struct ask *ask)
+{
+	list_append(&g->asks, &ask->of_gtx);
+	timer_set(c, &ask->timer, ask->until_ms);
+}
+
+/* It waits no longer; what it says rests on the transaction's decision. */
+static void ask_release(struct core *c, struct gtx *g, struct ask *ask,
+			enum gtx_status status)
+{
+	ask->answer.status = status;
+	timer_stop(c, &ask->timer);
+	list_remove(&ask->of_gtx);
+	if (g->decision_seq <= c->stored) {
+		list_append(&c->answers, &ask->of_gtx);
+		return;
+	}
+	ask->until_ms = 0;
+	promise_add(c, &ask->promise, PROMISE_ASK, g->decision_seq);
+}
+
 void asks_release(struct core *c, struct gtx *g, enum gtx_status status)
+{
+	LIST_EACH(node, &g->asks)
+		ask_release(c, g, CONTAINER_OF(node, struct ask, of_gtx),
+			    status);
+}
+
+void asks_discard(struct core *c, struct gtx *g)
 {
 	LIST_EACH(node, &g->asks) {
 		struct ask *ask = CONTAINER_OF(node, struct ask, of_gtx);
 
-		ask->answer.status = status;
-		timer_stop(c, &ask->timer);
-		list_remove(node);
-		list_append(&c->answers, node);
+		model_free_bytes(c->mem, ask->answer.detail);
+		ask->answer.detail = (struct bytes){ 0 };
 	}
+}
+
+int asks_stage(struct core *c, struct gtx *g, struct bytes detail)
+{
+	LIST_EACH(node, &g->asks) {
+		struct ask *ask = CONTAINER_OF(node, struct ask, of_gtx);
+
+		if (model_dup(&ask->answer.detail, c->mem, detail) != OK) {
+			asks_discard(c, g);
+			return E_NOMEM;
+		}
+	}
+	return OK;
 }
 
 void ask_timeout(struct core *c, struct ask *ask)
 {
-	const struct gtx *g = gtx_find(c, ask->answer.gtx);
+	struct gtx *g = gtx_find(c, ask->answer.gtx);
 
 	REQUIRE(g); /* else it would have been released */
-	ask->answer.status = g->status;
-	timer_stop(c, &ask->timer);
-	list_remove(&ask->of_gtx);
-	list_append(&c->answers, &ask->of_gtx);
+	ask_release(c, g, ask, g->status);
 }
 
 /* ---- promises ---- */

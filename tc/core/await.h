@@ -15,7 +15,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 
-enum timer_kind { TIMER_GTX, TIMER_JOB, TIMER_WAITER, TIMER_ASK };
+enum timer_kind { TIMER_GTX, TIMER_SAGA, TIMER_JOB, TIMER_WAITER, TIMER_ASK };
 
 struct timer {
 	struct heap_node node;

@@ -14,7 +14,7 @@
  *   I6  timers are there for exactly what is in flight, due, in Begin, waiting
  */
 
-static void check_job(const struct job *j)
+void job_check(const struct job *j)
 {
 	bool timed = j->place == PLACE_FLIGHT || j->place == PLACE_DUE;
 	bool listed = j->place == PLACE_FLIGHT || j->place == PLACE_QUEUED ||
@@ -27,7 +27,7 @@ static void check_job(const struct job *j)
 
 static void check_place(const struct branch *b)
 {
-	check_job(&b->job);
+	job_check(&b->job);
 	if (!b->gtx->started || branch_finished(b->status))
 		REQUIRE(b->job.place == PLACE_NONE); /* I2 */
 	else
@@ -48,6 +48,12 @@ static void check_branch(const struct core *c, const struct branch *b)
 		REQUIRE(!b->locks || b->locks->claimed);
 	for (size_t i = 0; b->locks && i < b->locks->n; i++)
 		REQUIRE(b->locks->locks[i]->owner == &g->party);
+}
+
+static void check_any(const struct core *c, const struct gtx *g)
+{
+	REQUIRE((g->kind == KIND_SAGA) == (g->saga != NULL));
+	REQUIRE(!tombs_find(&c->tombs, g->party.number)); /* I5 */
 }
 
 static void check_gtx(const struct core *c, const struct gtx *g)
@@ -75,8 +81,7 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 	REQUIRE((g->timer.node.at != 0) == (g->status == GTX_BEGIN)); /* I6 */
 	REQUIRE(g->party.closing == gtx_deciding_rollback(g->status));
 	LIST_EACH(node, &g->party.waits)
-		REQUIRE(g->status == GTX_BEGIN);          /* I4 */
-	REQUIRE(!tombs_find(&c->tombs, g->party.number)); /* I5 */
+		REQUIRE(g->status == GTX_BEGIN); /* I4 */
 }
 
 void core_check(const struct core *c)
@@ -87,13 +92,19 @@ void core_check(const struct core *c)
 	peers_check(&c->peers);
 	for (struct gtx *g = roll_after(&c->roll, 0); g && c->ready;
 	     g = roll_after(&c->roll, g->party.number)) {
-		check_gtx(c, g);
+		check_any(c, g);
+		if (g->saga)
+			saga_check(c, g);
+		else
+			check_gtx(c, g);
 		branches += g->n_listed;
 		LIST_EACH(node, &g->party.waits)
 			waiters++;
 	}
 	if (c->ready)
 		REQUIRE(branches == c->branches.count);
+	if (c->ready)
+		sagas_check(c);
 	REQUIRE(waiters == c->n_waiters);
 	REQUIRE(c->stored <= c->seq);
 	REQUIRE(c->ids.first > 0 && c->ids.first <= c->ids.next);

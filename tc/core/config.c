@@ -13,6 +13,9 @@ void core_config_default(struct core_config *config)
 		.peers_max = 10 * 1000,
 		.text_max = 1024,
 		.application_data_max = 1024 * 1024,
+		.saga_data_max = 256 * 1024,
+		.saga_tasks_max = 2000,
+		.machines_max = 1000,
 		.participant_max = 16 * 1024,
 		.in_flight_per_peer_max = 64,
 
@@ -24,6 +27,8 @@ void core_config_default(struct core_config *config)
 		.retry_ms_first = 500,
 		.retry_ms_max = 60 * 1000,
 		.attempts_max = 0,
+		.saga_attempts = 5,
+		.saga_ask_again_ms = 1000,
 		.tombstone_keep_ms = 24 * 60 * 60 * 1000,
 		.id_block = 100 * 1000,
 	};
@@ -34,17 +39,17 @@ void core_config_default(struct core_config *config)
 
 static bool good_times(const struct core_config *k)
 {
-	const uint64_t times[] = {
-		k->timeout_ms_default, k->timeout_ms_max,
-		k->lock_wait_ms_max,   k->reply_wait_ms_max,
-		k->command_timeout_ms, k->retry_ms_first,
-		k->retry_ms_max,       k->tombstone_keep_ms
-	};
+	const uint64_t times[] = { k->timeout_ms_default, k->timeout_ms_max,
+				   k->lock_wait_ms_max,   k->reply_wait_ms_max,
+				   k->command_timeout_ms, k->retry_ms_first,
+				   k->retry_ms_max,       k->tombstone_keep_ms,
+				   k->saga_ask_again_ms };
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
 		if (times[i] > LONGEST_MS)
 			return false;
-	return k->timeout_ms_default > 0 && k->command_timeout_ms > 0 &&
+	return k->saga_ask_again_ms > 0 && k->timeout_ms_default > 0 &&
+	       k->command_timeout_ms > 0 &&
 	       k->timeout_ms_default <= k->timeout_ms_max &&
 	       k->retry_ms_first > 0 && k->retry_ms_first <= k->retry_ms_max;
 }
@@ -54,6 +59,8 @@ static bool good_limits(const struct core_config *k)
 	return k->gtx_max > 0 && k->branches_per_gtx_max > 0 &&
 	       k->locks_max > 0 && k->lock_keys_per_branch_max > 0 &&
 	       k->tombstones_max > 0 && k->peers_max > 0 && k->text_max > 0 &&
+	       k->saga_data_max > 1 && k->saga_data_max <= UINT32_MAX &&
+	       k->saga_tasks_max > 0 && k->saga_tasks_max <= UINT32_MAX &&
 	       k->in_flight_per_peer_max > 0 && k->id_block > 0 &&
 	       k->id_block <= UINT32_MAX && k->text_max <= UINT32_MAX &&
 	       k->application_data_max <= UINT32_MAX &&

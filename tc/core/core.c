@@ -13,6 +13,7 @@
 
 static void init_lists(struct core *c)
 {
+	sagas_lists(c);
 	list_init(&c->silent);
 	list_init(&c->promises);
 	list_init(&c->answers);
@@ -39,7 +40,7 @@ static int init_parts(struct core *c)
 	    map_init(&c->branches, c->mem) != OK ||
 	    lock_table_init(&c->locks, c->mem, seed) != OK ||
 	    peers_init(&c->peers, c->mem, seed) != OK ||
-	    tombs_init(&c->tombs, c->mem, seed) != OK)
+	    tombs_init(&c->tombs, c->mem, seed) != OK || sagas_init(c) != OK)
 		return E_NOMEM;
 	peers_limit(&c->peers, c->config.peers_max,
 		    c->config.in_flight_per_peer_max);
@@ -151,6 +152,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	free_all(c);
+	sagas_fini(c);
 	tombs_fini(&c->tombs);
 	peers_fini(&c->peers);
 	if (c->locks.mem)
@@ -194,6 +196,9 @@ static int unit_timer(struct core *c)
 		rc = decide(c, CONTAINER_OF(t, struct gtx, timer),
 			    GTX_EV_TIMEOUT, NULL);
 		break;
+	case TIMER_SAGA:
+		rc = saga_timer(c, CONTAINER_OF(t, struct gtx, timer));
+		break;
 	case TIMER_JOB:
 		rc = job_timer(c, CONTAINER_OF(t, struct job, timer));
 		break;
@@ -211,8 +216,9 @@ static int unit_timer(struct core *c)
  * made work for another. Grants come before timers: who can have its rows now
  * is not refused because its time is over now. */
 static int (*const units[])(struct core *) = {
-	unit_promise, unit_ids,     unit_parked, unit_grant, unit_timer,
-	unit_silent,  unit_refused, unit_answer, unit_send,  unit_tombs,
+	unit_promise, unit_ids,  unit_parked, unit_grant,
+	unit_timer,   unit_saga, unit_silent, unit_refused,
+	unit_answer,  unit_send, unit_tombs,
 };
 
 /* True if something was done; false with c->retry_ms set on no memory. */

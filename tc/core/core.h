@@ -60,6 +60,28 @@
  *  - A branch's "done" counts whichever attempt it answers, a failure only if
  *    it answers the attempt under way.
  *
+ * Sagas
+ * -----
+ *  - A saga is a transaction of kind SAGA that tc/saga decides: Begin while it
+ *    goes forward, Rollbacking and RollbackRetrying on the way back, hung as
+ *    CommitFailed or RollbackFailed, in the end Committed or Rollbacked. It has
+ *    no branches; RQ_COMMIT is refused; RQ_ROLLBACK compensates (OK also if
+ *    that is under way); RQ_RETRY is RQ_SAGA_MOVE of the way it is on.
+ *  - Machines are put once: the same document again is .existed, another one
+ *    of that name and version E_CONFLICT. The newest is the one put last;
+ *    sub-machines are bound when the outer one is put. One that has runs or is
+ *    a part of another cannot be dropped (E_STATE).
+ *  - A call leaves when the state that it came with is durable. It goes to an
+ *    agent with the resource "saga:SERVICE", or to the origin of a service
+ *    that is a URL. Whether it is lost and when it is made again is tc/saga's:
+ *    one that waits for a peer, or whose peer went away, ends as "unknown",
+ *    never as a refusal. What was not answered before a crash is called again,
+ *    with the same task and attempt.
+ *  - A finished run is a tombstone here and a JSON document in the archive:
+ *    RQ_SAGA_SHOW and RQ_SAGA_MOVE of it answer E_STATE with its true .status
+ *    (E_NOTFOUND when it is forgotten). Who waited for the end (.wait_ms) has
+ *    the document in .detail.
+ *
  * Reports
  * -------
  *  - PHASE_ONE_FAILED and RDONLY finish a branch. They are forced (and answered
@@ -89,6 +111,9 @@ struct core_config {
 	size_t peers_max;
 	size_t text_max; /* name, resource, error …, bytes */
 	size_t application_data_max;
+	size_t saga_data_max;   /* of a run, per machine, as JSON, bytes */
+	size_t saga_tasks_max;  /* states entered in one run */
+	size_t machines_max;    /* versions of all machines that were put */
 	size_t participant_max; /* what the caller of URLs is told, bytes */
 	size_t in_flight_per_peer_max;
 
@@ -99,7 +124,13 @@ struct core_config {
 	uint64_t command_timeout_ms; /* then a command counts as lost */
 	uint64_t retry_ms_first;
 	uint64_t retry_ms_max;
-	uint32_t attempts_max; /* failures of one branch; 0: unlimited */
+	/* Failures of one branch, or of one compensation or forward step of a
+	 * saga; 0: unlimited */
+	uint32_t attempts_max;
+	/* Retries of a saga's call of which it is not known whether it is done,
+	 * where the definition says nothing; then it is undone. 0: no end */
+	uint32_t saga_attempts;
+	uint64_t saga_ask_again_ms; /* after a call that is in progress */
 	uint64_t tombstone_keep_ms;
 	uint64_t id_block; /* numbers reserved by one stored row */
 };

@@ -22,11 +22,12 @@
 int ending_stage(struct core *c, struct gtx *g, enum gtx_status status,
 		 bool forced, struct ending *out)
 {
-	out->status = status;
+	*out = (struct ending){ .status = status, .lazy = !forced };
 	out->tomb = mem_alloc(c->mem, sizeof *out->tomb);
 	if (!out->tomb)
 		return E_NOMEM;
-	row_put_tombstone(c, g->party.number, status, forced);
+	row_put_tombstone(c, g->party.number, status,
+			  g->saga ? g->saga->key : NULL, forced);
 	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
@@ -35,11 +36,22 @@ int ending_stage(struct core *c, struct gtx *g, enum gtx_status status,
 	}
 	if (g->stored)
 		row_delete_gtx(c, g);
-	row_archive(c, g, status);
+	if (g->saga && saga_ending_stage(c, g, &out->detail) != OK) {
+		ending_discard(c, g, out);
+		return E_NOMEM;
+	}
+	row_archive(c, g, status, out->detail);
 	if (fx_ok(&c->fx))
 		return OK;
-	mem_free(c->mem, out->tomb);
+	ending_discard(c, g, out);
 	return E_NOMEM;
+}
+
+void ending_discard(struct core *c, struct gtx *g, struct ending *e)
+{
+	asks_discard(c, g);
+	mem_free(c->mem, e->tomb);
+	e->tomb = NULL;
 }
 
 static void count_end(struct core *c, enum gtx_status status)
@@ -55,6 +67,9 @@ void ending_commit(struct core *c, struct gtx *g, struct ending *e)
 	tomb->number = g->party.number;
 	tomb->status = e->status;
 	tomb->seq = g->decision_seq;
+	tomb->lazy = g->saga && e->lazy;
+	if (g->saga)
+		saga_ending_commit(c, g, tomb);
 	tomb->expires_ms = c->now_ms + c->config.tombstone_keep_ms;
 	tombs_add(&c->tombs, tomb);
 	count_end(c, e->status);
@@ -72,6 +87,7 @@ int unit_tombs(struct core *c)
 	row_delete_tombstone(c, oldest->number);
 	if (!fx_ok(&c->fx))
 		return E_NOMEM;
+	saga_keys_drop(&c->sagas.keys, oldest->key);
 	tombs_remove(&c->tombs, oldest);
 	return 1;
 }
@@ -155,7 +171,7 @@ static int stage(struct core *c, struct gtx *g, struct decision *d,
 	rc = answer_stage(c, &a, g->stored ? row_seq(c) : 0,
 			  d->ends ? 0 : answer_until(c, rq), &d->ask);
 	if (rc != OK && d->ends)
-		mem_free(c->mem, d->ending.tomb);
+		ending_discard(c, g, &d->ending);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 
 static const struct job_hooks *const hooks[JOB_KINDS] = {
 	[JOB_BRANCH] = &branch_job,
+	[JOB_CALL] = &call_job,
 };
 
 static const struct job_hooks *hooks_of(const struct job *j)
@@ -234,7 +235,13 @@ void handle_peer_gone(struct core *c, uint64_t id)
 	waiters_of_peer(c, p);
 	peers_suspect(p); /* gets nothing back */
 	drain(c, p);
-	LIST_EACH(node, &p->flight)
-		job_queue(c, CONTAINER_OF(node, struct job, at));
+	LIST_EACH(node, &p->flight) {
+		struct job *j = CONTAINER_OF(node, struct job, at);
+
+		if (hooks_of(j)->gone)
+			hooks_of(j)->gone(c, j);
+		else
+			job_queue(c, j);
+	}
 	peers_gone(&c->peers, p);
 }

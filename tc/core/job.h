@@ -92,6 +92,9 @@ struct job_hooks {
 	/* No answer in time; `error` says so. One unit: OK, and it is not in
 	 * PLACE_FLIGHT any more, or E_NOMEM and nothing has happened. */
 	int (*lost)(struct core *c, struct job *j, struct bytes error);
+	/* Its peer went away while it was under way. It is not in PLACE_FLIGHT
+	 * any more afterwards. NULL: it is queued again. */
+	void (*gone)(struct core *c, struct job *j);
 	/* The transaction that it belongs to. */
 	uint64_t (*gtx)(const struct job *j);
 };
@@ -112,6 +115,9 @@ void job_due(struct core *c, struct job *j, uint64_t in_ms);
 void job_hold(struct core *c, struct job *j, uint64_t seq);
 /* Its promise is kept (unit_promise). */
 void job_held(struct core *c, struct job *j);
+
+/* Invariants; for tests and the simulator (check.c). */
+void job_check(const struct job *j);
 
 /* Is this the answer of the attempt under way? */
 bool job_answered_by(const struct job *j, const struct branch_done *done);

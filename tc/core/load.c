@@ -102,6 +102,17 @@ static int load_branch(struct core *c, const struct row *row)
 	return rc;
 }
 
+static int load_key(struct core *c, const struct tombstone_record *r,
+		    struct tomb *tomb)
+{
+	tomb->key = saga_key_new(&c->sagas.keys, tomb->number, r->machine,
+				 r->business_key);
+	if (!tomb->key)
+		return E_NOMEM;
+	saga_keys_add(&c->sagas.keys, tomb->key);
+	return OK;
+}
+
 static int load_tombstone(struct core *c, const struct row *row)
 {
 	struct tombstone_record r;
@@ -117,6 +128,10 @@ static int load_tombstone(struct core *c, const struct row *row)
 		return E_NOMEM;
 	tomb->number = row->id;
 	tomb->status = r.status;
+	if (r.business_key.len > 0 && load_key(c, &r, tomb) != OK) {
+		mem_free(c->mem, tomb);
+		return E_NOMEM;
+	}
 	tombs_add(&c->tombs, tomb);
 	return OK;
 }
@@ -153,6 +168,10 @@ int handle_loaded(struct core *c, const struct row *row)
 		return load_branch(c, row);
 	case ROW_TOMBSTONE:
 		return load_tombstone(c, row);
+	case ROW_SAGA:
+		return load_saga(c, row);
+	case ROW_MACHINE:
+		return load_machine(c, row);
 	default:
 		return E_VERSION;
 	}
@@ -215,6 +234,8 @@ static int attach(struct core *c, struct branch *b)
 static void resume(struct core *c, struct gtx *g)
 {
 	g->began_ms = c->now_ms;
+	if (g->saga)
+		return; /* it is on its list */
 	g->party.closing = gtx_deciding_rollback(g->status);
 	if (g->n_branches < g->n_listed)
 		g->n_branches = g->n_listed;
@@ -235,6 +256,8 @@ static bool sound(const struct core *c, const struct gtx *g)
 		if (!ids_gave(&c->ids,
 			      CONTAINER_OF(node, struct branch, of_gtx)->id))
 			return false;
+	if (g->saga)
+		return g->n_listed == 0;
 	if (gtx_status_hung((int)g->status) != (g->n_hung > 0))
 		return false;
 	return g->status == GTX_BEGIN || g->n_open > 0;
@@ -262,12 +285,17 @@ static bool start_ids(struct core *c)
 
 int handle_ready(struct core *c)
 {
+	int rc;
+
 	if (!start_ids(c))
 		return E_CORRUPT;
 	if (!roll_sort(&c->roll))
 		return E_CORRUPT;
+	rc = sagas_ready(c);
+	if (rc != OK)
+		return rc;
 	LIST_EACH(node, &c->orphans) {
-		int rc = attach(c, CONTAINER_OF(node, struct branch, of_gtx));
+		rc = attach(c, CONTAINER_OF(node, struct branch, of_gtx));
 
 		if (rc != OK)
 			return rc;

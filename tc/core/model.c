@@ -86,6 +86,7 @@ void gtx_free(struct core *c, struct gtx *g)
 	lock_party_fini(&g->party);
 	model_free_bytes(c->mem, g->name);
 	model_free_bytes(c->mem, g->application);
+	saga_run_free(c, g->saga);
 	mem_free(c->mem, g);
 	c->n_timers--;
 }
@@ -282,6 +283,8 @@ void gtx_retire(struct core *c, struct gtx *g)
 		map_remove(&c->branches, &b->by_id);
 		list_append(&c->dead_branches, &b->dead);
 	}
+	if (g->saga)
+		saga_run_retire(c, g);
 	timer_stop(c, &g->timer);
 	list_remove(&g->decision.node);
 	list_remove(&g->party.claimed);
@@ -296,6 +299,7 @@ void gtx_bury(struct core *c, struct gtx *g)
 
 void model_sweep(struct core *c)
 {
+	sagas_sweep(c);
 	LIST_EACH(node, &c->dead_branches)
 		branch_free(c, CONTAINER_OF(node, struct branch, dead));
 	list_init(&c->dead_branches);
@@ -303,8 +307,7 @@ void model_sweep(struct core *c)
 		gtx_free(c, CONTAINER_OF(node, struct gtx, dead));
 	list_init(&c->dead_gtxs);
 	LIST_EACH(node, &c->dead_asks) {
-		c->n_timers--;
-		mem_free(c->mem, CONTAINER_OF(node, struct ask, of_gtx));
+		answer_discard(c, CONTAINER_OF(node, struct ask, of_gtx));
 	}
 	list_init(&c->dead_asks);
 }

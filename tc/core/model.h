@@ -31,6 +31,7 @@
 #include "tc/core/peers.h"
 #include "tc/core/record.h"
 #include "tc/core/roll.h"
+#include "tc/core/saga_run.h"
 #include "tc/core/tombs.h"
 
 /* ROW_META */
@@ -51,7 +52,11 @@ struct answer {
 	uint64_t holder; /* transaction; 0: none */
 	uint64_t holder_age_ms;
 	struct bytes key; /* borrowed; only in answers that leave at once */
-	const char *what; /* static; what is wrong, or which limit */
+	/* What is wrong, or which limit: static, or of this step in answers
+	 * that leave at once. */
+	const char *what;
+	struct bytes detail, name, version; /* an ask owns copies of these */
+	bool existed;
 };
 
 /* An answer that has to wait. */
@@ -85,6 +90,7 @@ struct gtx {
 	size_t n_open;        /* not finished */
 	size_t n_hung;
 	struct list asks;
+	struct saga_run *saga; /* KIND_SAGA */
 };
 
 struct branch {
@@ -164,6 +170,8 @@ struct core {
 	struct list refused;  /* waiters to be told */
 	struct list parked;
 	struct list orphans; /* loading: branches, by .of_gtx */
+	struct saga_core sagas;
+
 	struct list dead_gtxs;
 	struct list dead_branches;
 	struct list dead_asks;
@@ -231,11 +239,18 @@ void row_put_branch(struct core *c, const struct branch *b, const struct gtx *g,
 		    const struct branch_record *r, bool forced);
 void row_delete_branch(struct core *c, const struct branch *b);
 void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
-		       bool forced);
+		       const struct saga_key *key, bool forced);
 void row_delete_tombstone(struct core *c, uint64_t number);
 /* With the first number, if it is not stored yet. */
 void row_put_ids(struct core *c, uint64_t end);
-void row_archive(struct core *c, const struct gtx *g, enum gtx_status status);
+/* `detail` stays until the next step. */
+void row_archive(struct core *c, const struct gtx *g, enum gtx_status status,
+		 struct bytes detail);
+void row_put_saga(struct core *c, const struct gtx *g, enum gtx_status status,
+		  struct bytes state, bool forced);
+void row_delete_saga(struct core *c, const struct gtx *g);
+void row_put_machine(struct core *c, const struct machine *m, bool forced);
+void row_delete_machine(struct core *c, const struct machine *m, bool forced);
 void row_history(struct core *c, uint64_t number, struct bytes text);
 
 /* ---- answers (answer.c) ---- */
@@ -258,7 +273,13 @@ MUST_CHECK int answer_give(struct core *c, const struct answer *a,
 uint64_t answer_until(const struct core *c, const struct request *rq);
 /* The row on which what is said about a transaction rests. */
 uint64_t answer_rests_on(const struct core *c, const struct gtx *g);
-/* What is to be told now to those who wait for a transaction's phase two. */
+/* Let it wait for the transaction's end; it has .until_ms. */
+void ask_attach(struct core *c, struct gtx *g, struct ask *ask);
+/* Give everybody who waits this .detail. OK or E_NOMEM: nobody has it. */
+MUST_CHECK int asks_stage(struct core *c, struct gtx *g, struct bytes detail);
+void asks_discard(struct core *c, struct gtx *g);
+/* What is to be told, as soon as what it rests on is durable, to those who wait
+ * for a transaction's phase two. */
 void asks_release(struct core *c, struct gtx *g, enum gtx_status status);
 
 /* It waited as long as it wanted. */
@@ -277,13 +298,10 @@ MUST_CHECK int unit_answer(struct core *c);
 MUST_CHECK int decide(struct core *c, struct gtx *g, enum gtx_event event,
 		      const struct request *rq);
 
-struct ending { /* a transaction that is finished, staged */
-	enum gtx_status status;
-	struct tomb *tomb;
-};
 MUST_CHECK int ending_stage(struct core *c, struct gtx *g,
 			    enum gtx_status status, bool forced,
 			    struct ending *out);
+void ending_discard(struct core *c, struct gtx *g, struct ending *e);
 void ending_commit(struct core *c, struct gtx *g, struct ending *e);
 /* Tombstones beyond their number or age. */
 MUST_CHECK int unit_tombs(struct core *c);
@@ -317,8 +335,89 @@ MUST_CHECK int branch_answered(struct core *c, const struct branch_done *done);
 
 /* ---- sagas ---- */
 
+/* On no transaction yet. OK or E_NOMEM. */
+MUST_CHECK int saga_run_new(struct saga_run **out, struct core *c,
+			    struct machine *machine, struct bytes participant);
+void saga_run_free(struct core *c, struct saga_run *run); /* NULL is fine */
+/* Its transaction is buried: no call is made any more. */
+void saga_run_retire(struct core *c, struct gtx *g);
+
+/* tc/saga's clock. */
+uint64_t saga_now(const struct core *c);
+enum gtx_status saga_gtx_status(const struct saga_turn *turn);
+/* Let tc/saga make core.sagas.turn; its errors. */
+MUST_CHECK int saga_run_begin(struct core *c, const struct machine *machine,
+			      const struct request *rq);
+MUST_CHECK int saga_run_step(struct core *c, const struct gtx *g,
+			     struct saga_event *event);
+/* Stage that turn, with its rows and history; `force` if somebody is told. OK
+ * or E_NOMEM; then commit or discard. */
+MUST_CHECK int saga_run_stage(struct core *c, struct gtx *g, bool force,
+			      struct saga_move_staged *m);
+void saga_run_commit(struct core *c, struct gtx *g, struct saga_move_staged *m);
+void saga_run_discard(struct core *c, struct gtx *g,
+		      struct saga_move_staged *m);
+/* All of it, for what nobody waits for. Errors of tc/saga. */
+MUST_CHECK int saga_happens(struct core *c, struct gtx *g,
+			    struct saga_event *event);
+MUST_CHECK int saga_timer(struct core *c, struct gtx *g);
+/* Units: runs that were loaded, calls whose peer went away. */
+MUST_CHECK int unit_saga(struct core *c);
+MUST_CHECK int unit_lost_call(struct core *c);
+/* What an end has in a saga besides. */
+MUST_CHECK int saga_ending_stage(struct core *c, struct gtx *g,
+				 struct bytes *detail);
+void saga_ending_commit(struct core *c, struct gtx *g, struct tomb *tomb);
+
+/* Calls (saga_call.c). */
+extern const struct job_hooks call_job;
+MUST_CHECK int call_new(struct call **out, struct core *c, struct gtx *g,
+			const struct saga_call *from);
+void call_free(struct core *c, struct call *call);
+/* The same, at the next step. */
+void call_bury(struct core *c, struct call *call);
+/* Has tc/saga just taken it for lost? */
+bool call_is_silent(const struct core *c, const struct call *call);
+void calls_give_up(struct core *c, struct saga_run *run);
 /* Hears every answer to a COMMAND_CALL, late and repeated ones, too. */
 MUST_CHECK int saga_answered(struct core *c, const struct branch_done *done);
+
+/* History, and the whole as JSON in the step's arena (saga_say.c). */
+void saga_say_start(struct core *c, const struct gtx *g);
+void saga_say_call(struct core *c, const struct call *call);
+void saga_say_answer(struct core *c, const struct call *call,
+		     const struct saga_event *e);
+void saga_say_silence(struct core *c, const struct gtx *g);
+void saga_say_status(struct core *c, const struct gtx *g);
+void saga_say_move(struct core *c, const struct gtx *g, enum saga_move move,
+		   struct bytes reason);
+MUST_CHECK int saga_detail(struct core *c, const struct gtx *g,
+			   const struct saga_turn *turn, struct bytes *out);
+
+/* Requests (saga_ask.c, machine_ask.c). */
+MUST_CHECK int handle_saga_start(struct core *c, const struct request *rq);
+MUST_CHECK int handle_saga_move(struct core *c, const struct request *rq);
+MUST_CHECK int handle_saga_show(struct core *c, const struct request *rq);
+MUST_CHECK int handle_machine_put(struct core *c, const struct request *rq);
+MUST_CHECK int handle_machine_drop(struct core *c, const struct request *rq);
+/* The same requests as of a plain transaction. */
+MUST_CHECK int saga_rollback(struct core *c, const struct request *rq,
+			     struct gtx *g);
+MUST_CHECK int saga_retry(struct core *c, const struct request *rq,
+			  struct gtx *g);
+MUST_CHECK int saga_refuse(struct core *c, const struct request *rq,
+			   struct gtx *g);
+
+/* Loading (saga_load.c): rows, then all of it at EV_READY. */
+MUST_CHECK int load_saga(struct core *c, const struct row *row);
+MUST_CHECK int load_machine(struct core *c, const struct row *row);
+MUST_CHECK int sagas_ready(struct core *c);
+void sagas_lists(struct core *c);
+MUST_CHECK int sagas_init(struct core *c);
+void sagas_fini(struct core *c); /* after every transaction */
+void sagas_sweep(struct core *c);
+void sagas_check(const struct core *c);
+void saga_check(const struct core *c, const struct gtx *g);
 
 /* ---- requests (request.c, operate.c) ---- */
 
@@ -326,6 +425,12 @@ MUST_CHECK int handle_request(struct core *c, const struct request *rq);
 /* Answers itself if it can't be found. *out NULL: it is answered. */
 MUST_CHECK int request_gtx(struct core *c, const struct request *rq,
 			   struct gtx **out);
+/* The answer is no. `what` as in struct answer. */
+MUST_CHECK int request_deny(struct core *c, const struct request *rq, int err,
+			    const char *what);
+/* About what has finished. */
+MUST_CHECK int answer_from_tomb(struct core *c, const struct request *rq,
+				struct tomb *tomb);
 /* Keep it until there are numbers. */
 MUST_CHECK int request_park(struct core *c, const struct request *rq);
 MUST_CHECK int handle_retry(struct core *c, const struct request *rq);

@@ -98,6 +98,8 @@ int handle_retry(struct core *c, const struct request *rq)
 
 	if (rc != OK || !g)
 		return rc;
+	if (g->saga)
+		return saga_retry(c, rq, g);
 	if (undecided(g))
 		return say_no(c, rq, g, E_STATE, "nothing is decided yet");
 	b = rq->branch ? branch_find(c, rq->branch) : NULL;

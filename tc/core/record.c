@@ -30,7 +30,21 @@ enum branch_tag {
 	BR_CALL_TIMEOUT = 16,
 };
 
-enum tombstone_tag { TOMB_STATUS = 1, TOMB_ENDED = 2 };
+enum tombstone_tag {
+	TOMB_STATUS = 1,
+	TOMB_ENDED = 2,
+	TOMB_MACHINE = 3,
+	TOMB_KEY = 4,
+};
+
+enum saga_tag {
+	SAGA_MACHINE = 1,
+	SAGA_STATE = 2,
+	SAGA_PARTICIPANT = 3,
+	SAGA_KEY = 4,
+};
+
+enum machine_tag { MACHINE_DOCUMENT = 1, MACHINE_ADDED = 2 };
 
 enum number_tag { NUMBER_VALUE = 1 };
 
@@ -94,6 +108,24 @@ void record_put_tombstone(struct buf *out, const struct tombstone_record *r)
 	buf_put_u8(out, RECORD_VERSION);
 	put_number(out, TOMB_STATUS, (uint64_t)r->status);
 	put_number(out, TOMB_ENDED, r->ended_wall_ms);
+	put_bytes(out, TOMB_MACHINE, r->machine);
+	put_bytes(out, TOMB_KEY, r->business_key);
+}
+
+void record_put_saga(struct buf *out, const struct saga_record *r)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_number(out, SAGA_MACHINE, r->machine);
+	put_bytes(out, SAGA_STATE, r->state);
+	put_bytes(out, SAGA_PARTICIPANT, r->participant);
+	put_bytes(out, SAGA_KEY, r->business_key);
+}
+
+void record_put_machine(struct buf *out, const struct machine_record *r)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	put_bytes(out, MACHINE_DOCUMENT, r->document);
+	put_number(out, MACHINE_ADDED, r->added_wall_ms);
 }
 
 void record_put_number(struct buf *out, uint64_t number)
@@ -325,9 +357,72 @@ int record_get_tombstone(struct tombstone_record *out, struct bytes body)
 		} else if (f.tag == TOMB_ENDED) {
 			if (!number_to(&record.ended_wall_ms, &f, UINT64_MAX))
 				return E_CORRUPT;
+		} else if (f.tag == TOMB_MACHINE) {
+			record.machine = f.bytes;
+		} else if (f.tag == TOMB_KEY) {
+			record.business_key = f.bytes;
 		}
 	}
 	if (r.failed || !gtx_status_finished((int)record.status))
+		return E_CORRUPT;
+	*out = record;
+	return OK;
+}
+
+static bool saga_field(struct saga_record *out, const struct field *f)
+{
+	switch (f->tag) {
+	case SAGA_MACHINE:
+		return number_to(&out->machine, f, UINT64_MAX);
+	case SAGA_STATE:
+		out->state = f->bytes;
+		return true;
+	case SAGA_PARTICIPANT:
+		out->participant = f->bytes;
+		return true;
+	case SAGA_KEY:
+		out->business_key = f->bytes;
+		return true;
+	default: /* of a later version */
+		return true;
+	}
+}
+
+int record_get_saga(struct saga_record *out, struct bytes body)
+{
+	struct saga_record record = { 0 };
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f))
+		if (!saga_field(&record, &f))
+			return E_CORRUPT;
+	if (r.failed || record.machine == 0 || record.state.len == 0)
+		return E_CORRUPT;
+	*out = record;
+	return OK;
+}
+
+int record_get_machine(struct machine_record *out, struct bytes body)
+{
+	struct machine_record record = { 0 };
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f)) {
+		if (f.tag == MACHINE_DOCUMENT)
+			record.document = f.bytes;
+		else if (f.tag == MACHINE_ADDED &&
+			 !number_to(&record.added_wall_ms, &f, UINT64_MAX))
+			return E_CORRUPT;
+	}
+	if (r.failed || record.document.len == 0)
 		return E_CORRUPT;
 	*out = record;
 	return OK;

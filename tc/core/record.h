@@ -58,12 +58,28 @@ struct branch_record {
 struct tombstone_record {
 	enum gtx_status status;
 	uint64_t ended_wall_ms;
+	struct bytes machine; /* of a saga that was given a key */
+	struct bytes business_key;
+};
+
+struct saga_record {
+	uint64_t machine;   /* id of its row */
+	struct bytes state; /* of tc/saga */
+	struct bytes participant;
+	struct bytes business_key;
+};
+
+struct machine_record {
+	struct bytes document;
+	uint64_t added_wall_ms;
 };
 
 /* Append the body; the buffer's stickiness tells of E_NOMEM. */
 void record_put_gtx(struct buf *out, const struct gtx_record *r);
 void record_put_branch(struct buf *out, const struct branch_record *r);
 void record_put_tombstone(struct buf *out, const struct tombstone_record *r);
+void record_put_saga(struct buf *out, const struct saga_record *r);
+void record_put_machine(struct buf *out, const struct machine_record *r);
 void record_put_number(struct buf *out, uint64_t number);
 
 /*
@@ -78,6 +94,9 @@ MUST_CHECK int record_get_branch(struct branch_record *out,
 				 const struct mem *mem, struct bytes body);
 MUST_CHECK int record_get_tombstone(struct tombstone_record *out,
 				    struct bytes body);
+MUST_CHECK int record_get_saga(struct saga_record *out, struct bytes body);
+MUST_CHECK int record_get_machine(struct machine_record *out,
+				  struct bytes body);
 MUST_CHECK int record_get_number(uint64_t *out, struct bytes body);
 
 #endif

@@ -500,6 +500,8 @@ int handle_register(struct core *c, const struct request *rq)
 
 	if (rc != OK || !g)
 		return rc;
+	if (g->saga)
+		return saga_refuse(c, rq, g);
 	if (g->status != GTX_BEGIN)
 		return refuse(c, rq, g, E_STATE,
 			      "no branch can be added any more");
@@ -531,6 +533,8 @@ int handle_lock_check(struct core *c, const struct request *rq)
 
 	if (rc != OK || !g)
 		return rc;
+	if (g->saga)
+		return saga_refuse(c, rq, g);
 	if (g->status != GTX_BEGIN)
 		return refuse(c, rq, g, E_STATE, "it has been decided");
 	bad = bad_keys(c, rq, &err);

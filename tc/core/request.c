@@ -84,8 +84,8 @@ int unit_ids(struct core *c)
 
 /* ---- finding what is asked about ---- */
 
-static int deny(struct core *c, const struct request *rq, int err,
-		const char *what)
+int request_deny(struct core *c, const struct request *rq, int err,
+		 const char *what)
 {
 	struct answer a = answer_to(rq, err);
 
@@ -93,9 +93,29 @@ static int deny(struct core *c, const struct request *rq, int err,
 	return answer_give(c, &a, 0);
 }
 
+/* A saga's end is not forced by itself. As soon as somebody asks it is. */
+static int answer_forced(struct core *c, const struct answer *a,
+			 struct tomb *tomb)
+{
+	uint64_t seq = tomb->seq;
+	int rc;
+
+	if (tomb->lazy && seq > c->stored) {
+		row_put_tombstone(c, tomb->number, tomb->status, tomb->key,
+				  true);
+		seq = row_seq(c);
+	}
+	rc = fx_ok(&c->fx) ? answer_give(c, a, seq) : E_NOMEM;
+	if (rc == OK) {
+		tomb->seq = seq;
+		tomb->lazy = false;
+	}
+	return rc;
+}
+
 /* Finished: is this what was asked for? */
-static int answer_from_tomb(struct core *c, const struct request *rq,
-			    const struct tomb *tomb)
+int answer_from_tomb(struct core *c, const struct request *rq,
+		     struct tomb *tomb)
 {
 	struct answer a = answer_to(rq, OK);
 	bool committed = tomb->status == GTX_COMMITTED;
@@ -104,12 +124,14 @@ static int answer_from_tomb(struct core *c, const struct request *rq,
 	a.status = tomb->status;
 	if (rq->type == RQ_REGISTER || rq->type == RQ_REPORT ||
 	    rq->type == RQ_LOCK_CHECK || rq->type == RQ_RESOLVE ||
+	    rq->type == RQ_SAGA_MOVE || rq->type == RQ_SAGA_SHOW ||
 	    (rq->type == RQ_COMMIT && !committed) ||
 	    (rq->type == RQ_ROLLBACK && committed)) {
 		a.err = E_STATE;
 		a.what = "it has finished";
 	}
-	return answer_give(c, &a, tomb->seq);
+	a.existed = rq->type == RQ_SAGA_START;
+	return answer_forced(c, &a, tomb);
 }
 
 int request_gtx(struct core *c, const struct request *rq, struct gtx **out)
@@ -121,10 +143,10 @@ int request_gtx(struct core *c, const struct request *rq, struct gtx **out)
 
 	*out = NULL;
 	if (xid_parse(rq->xid, &coordinator, &number) != OK)
-		return deny(c, rq, E_INVALID, "malformed xid");
+		return request_deny(c, rq, E_INVALID, "malformed xid");
 	if (!bytes_equal(coordinator, c->config.coordinator))
-		return deny(c, rq, E_NOTFOUND,
-			    "the xid belongs to another coordinator");
+		return request_deny(c, rq, E_NOTFOUND,
+				    "the xid belongs to another coordinator");
 	*out = gtx_find(c, number);
 	if (*out)
 		return OK;
@@ -164,7 +186,7 @@ static int handle_begin(struct core *c, const struct request *rq)
 	int rc;
 
 	if (bad)
-		return deny(c, rq, E_LIMIT, bad);
+		return request_deny(c, rq, E_LIMIT, bad);
 	if (!ids_have(&c->ids, 1))
 		return request_park(c, rq);
 	rc = gtx_new(&g, c, c->ids.next, rq->name, application);
@@ -215,6 +237,9 @@ static int handle_decision(struct core *c, const struct request *rq)
 
 	if (rc != OK || !g)
 		return rc;
+	if (g->saga)
+		return event == GTX_EV_COMMIT ? saga_refuse(c, rq, g)
+					      : saga_rollback(c, rq, g);
 	switch (gtx_rule(g->status, event).verdict) {
 	case VERDICT_MOVE:
 		return decide(c, g, event, rq);
@@ -375,9 +400,10 @@ static int handle_ids(struct core *c, const struct request *rq)
 	int rc;
 
 	if (rq->count == 0)
-		return deny(c, rq, E_INVALID, "how many numbers?");
+		return request_deny(c, rq, E_INVALID, "how many numbers?");
 	if (rq->count > c->config.id_block)
-		return deny(c, rq, E_LIMIT, "more numbers than id_block");
+		return request_deny(c, rq, E_LIMIT,
+				    "more numbers than id_block");
 	if (!ids_have(&c->ids, rq->count))
 		return request_park(c, rq);
 	a.first_id = c->ids.next;
@@ -410,7 +436,17 @@ int handle_request(struct core *c, const struct request *rq)
 		return handle_retry(c, rq);
 	case RQ_RESOLVE:
 		return handle_resolve(c, rq);
+	case RQ_SAGA_START:
+		return handle_saga_start(c, rq);
+	case RQ_SAGA_MOVE:
+		return handle_saga_move(c, rq);
+	case RQ_SAGA_SHOW:
+		return handle_saga_show(c, rq);
+	case RQ_MACHINE_PUT:
+		return handle_machine_put(c, rq);
+	case RQ_MACHINE_DROP:
+		return handle_machine_drop(c, rq);
 	default:
-		return deny(c, rq, E_INVALID, "unknown request");
+		return request_deny(c, rq, E_INVALID, "unknown request");
 	}
 }

@@ -106,12 +106,17 @@ void row_delete_branch(struct core *c, const struct branch *b)
 }
 
 void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
-		       bool forced)
+		       const struct saga_key *key, bool forced)
 {
-	struct tombstone_record r = { status, c->wall_ms };
+	struct tombstone_record r = { .status = status,
+				      .ended_wall_ms = c->wall_ms };
 	struct buf body;
 	struct row *row;
 
+	if (key) {
+		r.machine = key->name;
+		r.business_key = key->key;
+	}
 	buf_init(&body, &c->fx.arena.as_mem);
 	record_put_tombstone(&body, &r);
 	row = put(c, ROW_TOMBSTONE, number, fx_take(&c->fx, &body), forced);
@@ -140,7 +145,58 @@ void row_put_ids(struct core *c, uint64_t end)
 	put_number(c, META_IDS, end);
 }
 
-void row_archive(struct core *c, const struct gtx *g, enum gtx_status status)
+void row_put_saga(struct core *c, const struct gtx *g, enum gtx_status status,
+		  struct bytes state, bool forced)
+{
+	const struct saga_run *run = g->saga;
+	struct saga_record r = {
+		.machine = run->machine->id,
+		.state = state,
+		.participant = run->participant,
+	};
+	struct buf body;
+	struct row *row;
+
+	if (run->key)
+		r.business_key = run->key->key;
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_saga(&body, &r);
+	row = put(c, ROW_SAGA, g->party.number, fx_take(&c->fx, &body), forced);
+	row->gtx = g->party.number;
+	row->status = (int)status;
+	row->name = g->name;
+}
+
+void row_delete_saga(struct core *c, const struct gtx *g)
+{
+	drop(c, ROW_SAGA, g->party.number);
+}
+
+void row_put_machine(struct core *c, const struct machine *m, bool forced)
+{
+	struct machine_record r = { .document = m->document,
+				    .added_wall_ms = m->added_wall_ms };
+	struct buf body;
+	struct row *row;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_machine(&body, &r);
+	row = put(c, ROW_MACHINE, m->id, fx_take(&c->fx, &body), forced);
+	row->gtx = m->owner;
+	row->name = saga_def_name(m->def);
+}
+
+void row_delete_machine(struct core *c, const struct machine *m, bool forced)
+{
+	struct effect *e = fx_add(&c->fx, FX_DELETE);
+
+	e->forced = forced;
+	e->row.table = ROW_MACHINE;
+	e->row.id = m->id;
+}
+
+void row_archive(struct core *c, const struct gtx *g, enum gtx_status status,
+		 struct bytes detail)
 {
 	struct effect *e = fx_add(&c->fx, FX_ARCHIVE);
 
@@ -152,6 +208,7 @@ void row_archive(struct core *c, const struct gtx *g, enum gtx_status status)
 	e->archive.ended_wall_ms = c->wall_ms;
 	e->archive.n_branches = (uint32_t)g->n_branches;
 	e->archive.kind = g->kind;
+	e->archive.detail = detail;
 }
 
 void row_history(struct core *c, uint64_t number, struct bytes text)

@@ -12,12 +12,16 @@
 #include "base/map.h"
 #include "base/status.h"
 
+struct saga_key;
+
 struct tomb {
 	struct map_node by_number;
 	struct list by_age;
 	uint64_t number;
 	enum gtx_status status;
 	uint64_t seq; /* of the row that it rests on; 0: on none */
+	bool lazy;    /* nothing forces that row: it must be put once more */
+	struct saga_key *key; /* the caller's: what goes with it; or NULL */
 	uint64_t expires_ms;
 };
 

@@ -35,15 +35,25 @@ static struct bytes last_error(const struct gtx *g)
 {
 	struct bytes error = { 0 };
 
+	if (g->saga)
+		return g->saga->error;
 	LIST_EACH(node, &g->branches)
 		if (branch_at(node)->error.len)
 			error = branch_at(node)->error;
 	return error;
 }
 
+static void view_saga(const struct saga_run *run, struct gtx_view *v)
+{
+	v->machine = saga_def_name(run->machine->def);
+	v->version = saga_def_version(run->machine->def);
+	if (run->key)
+		v->business_key = run->key->key;
+}
+
 static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
 {
-	return (struct gtx_view){
+	struct gtx_view v = {
 		.number = g->party.number,
 		.status = g->status,
 		.name = g->name,
@@ -57,6 +67,10 @@ static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
 		.last_error = last_error(g),
 		.kind = g->kind,
 	};
+
+	if (g->saga)
+		view_saga(g->saga, &v);
+	return v;
 }
 
 /* ---- the list ---- */

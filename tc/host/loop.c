@@ -268,7 +268,7 @@ static int port_event(void *ctx, struct event *ev)
 	if (l->closing || l->broken)
 		return OK; /* nothing leaves any more */
 	if (l->state == HOST_DRAINING && ev->type == EV_REQUEST &&
-	    ev->request.type == RQ_BEGIN)
+	    (ev->request.type == RQ_BEGIN || ev->request.type == RQ_SAGA_START))
 		return refuse_begin(l, &ev->request);
 	put_off_house(l);
 	return step(l, ev);

@@ -49,6 +49,20 @@ const struct setting settings[] = {
 	{ "application_data_max", NULL, SET_BYTES, AT(core.application_data_max),
 	  0, GIB, true, "Application data of one branch." },
 
+	{ "machines_max", "Sagas", SET_NUMBER, AT(core.machines_max),
+	  0, MANY, true, "Versions of all machines that were put." },
+	{ "saga_data_max", NULL, SET_BYTES, AT(core.saga_data_max),
+	  KIB, GIB, true, "Data of one run: its input and what its steps gave back." },
+	{ "saga_tasks_max", NULL, SET_NUMBER, AT(core.saga_tasks_max),
+	  1, MANY, true, "States that one run enters, loops and repetitions counted." },
+	{ "saga_attempts", NULL, SET_NUMBER, AT(core.saga_attempts),
+	  0, MANY, true,
+	  "Retries of a step of which nobody knows whether it is done, where the\n"
+	  "machine says nothing; then the saga is undone. 0: no end. What undoes, and\n"
+	  "steps that recover forward, are retried as attempts_max says." },
+	{ "saga_ask_again", NULL, SET_TIME, AT(core.saga_ask_again_ms),
+	  1, HOUR, true, "Pause after a step that says it is in progress." },
+
 	{ "locks_max", "Row locks", SET_NUMBER, AT(core.locks_max),
 	  1, MANY, true, "Held in all." },
 	{ "lock_keys_max", NULL, SET_NUMBER, AT(core.lock_keys_per_branch_max),

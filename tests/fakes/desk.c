@@ -91,6 +91,9 @@ static void take_reply(struct desk *d, const struct reply *from)
 	r->holder = own(d, r->holder);
 	r->key = own(d, r->key);
 	r->text = own(d, r->text);
+	r->detail = own(d, r->detail);
+	r->name = own(d, r->name);
+	r->version = own(d, r->version);
 }
 
 static void take_command(struct desk *d, const struct command *from)
@@ -131,7 +134,9 @@ static void take(struct desk *d, const struct effects *fx)
 			break;
 		case FX_ARCHIVE:
 			REQUIRE(d->n_archives < DESK_MAX);
-			d->archives[d->n_archives++] = e->archive;
+			d->archives[d->n_archives] = e->archive;
+			d->archives[d->n_archives++].detail =
+				own(d, e->archive.detail);
 			break;
 		}
 	}

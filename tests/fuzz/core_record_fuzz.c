@@ -92,6 +92,44 @@ static void check_tombstone(struct bytes body)
 	REQUIRE(record_get_tombstone(&again, buf_bytes(&b)) == OK);
 	REQUIRE(again.status == t.status);
 	REQUIRE(again.ended_wall_ms == t.ended_wall_ms);
+	REQUIRE(bytes_equal(again.machine, t.machine));
+	REQUIRE(bytes_equal(again.business_key, t.business_key));
+	buf_fini(&b);
+}
+
+static void check_saga(struct bytes body)
+{
+	struct saga_record s, again;
+	struct buf b;
+	int rc = record_get_saga(&s, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	buf_init(&b, &mem_heap);
+	record_put_saga(&b, &s);
+	REQUIRE(record_get_saga(&again, buf_bytes(&b)) == OK);
+	REQUIRE(again.machine == s.machine);
+	REQUIRE(bytes_equal(again.state, s.state));
+	REQUIRE(bytes_equal(again.participant, s.participant));
+	REQUIRE(bytes_equal(again.business_key, s.business_key));
+	buf_fini(&b);
+}
+
+static void check_machine(struct bytes body)
+{
+	struct machine_record m, again;
+	struct buf b;
+	int rc = record_get_machine(&m, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	buf_init(&b, &mem_heap);
+	record_put_machine(&b, &m);
+	REQUIRE(record_get_machine(&again, buf_bytes(&b)) == OK);
+	REQUIRE(bytes_equal(again.document, m.document));
+	REQUIRE(again.added_wall_ms == m.added_wall_ms);
 	buf_fini(&b);
 }
 
@@ -114,7 +152,8 @@ static void check_number(struct bytes body)
 void fuzz_one(struct bytes in)
 {
 	static void (*const checks[])(struct bytes body) = {
-		check_gtx, check_branch, check_tombstone, check_number
+		check_gtx,    check_branch, check_tombstone,
+		check_number, check_saga,   check_machine
 	};
 	struct reader r = reader_of(in);
 	size_t kind = read_u8(&r) % ARRAY_LEN(checks);
@@ -165,11 +204,26 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 	record_put_branch(&b, &branch);
 	fuzz_seed(sink, &b);
 	buf_put_u8(&b, 2);
-	record_put_tombstone(&b,
-			     &(struct tombstone_record){ GTX_ROLLBACKED, 5 });
+	record_put_tombstone(&b, &(struct tombstone_record){
+					 .status = GTX_ROLLBACKED,
+					 .ended_wall_ms = 5,
+					 .machine = BYTES("trip"),
+					 .business_key = BYTES("order 5") });
 	fuzz_seed(sink, &b);
 	buf_put_u8(&b, 3);
 	record_put_number(&b, 4711);
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 4);
+	record_put_saga(&b,
+			&(struct saga_record){ .machine = 7,
+					       .state = BYTES("s"),
+					       .participant = BYTES("{}"),
+					       .business_key = BYTES("k") });
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 5);
+	record_put_machine(&b,
+			   &(struct machine_record){ .document = BYTES("{}"),
+						     .added_wall_ms = 9 });
 	fuzz_seed(sink, &b);
 	buf_fini(&b);
 }

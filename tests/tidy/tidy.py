@@ -35,7 +35,7 @@ IMPURE_HEADERS = {
     "errno.h", "signal.h", "threads.h", "stdatomic.h",
 }
 PURE = {  # folder: (library, further symbols that it may want)
-    "tc/core": ("tc/core/libtc_core.a", r"$^"),
+    "tc/core": ("tc/core/libtc_core.a", r"saga_\w+"),
     "tc/saga": ("tc/saga/libtc_saga.a", r"$^"),
     "wire": ("wire/libwire.a", r"$^"),
     "sqlparse": ("sqlparse/libsqlparse.a", r"$^"),

@@ -89,7 +89,8 @@ static int load_branch(struct start *s, uint64_t id, uint64_t gtx,
 
 static int load_tomb(struct start *s, uint64_t id)
 {
-	struct tombstone_record r = { GTX_COMMITTED, 1 };
+	struct tombstone_record r = { .status = GTX_COMMITTED,
+				      .ended_wall_ms = 1 };
 
 	record_put_tombstone(&s->body, &r);
 	return load(s, ROW_TOMBSTONE, id, id);

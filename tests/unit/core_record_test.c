@@ -109,7 +109,8 @@ static void test_a_branch_comes_back_as_it_went(void **state)
 static void test_fields_of_a_later_version_are_skipped(void **state)
 {
 	struct branch_record b = some_branch();
-	struct tombstone_record t = { GTX_ROLLBACKED, 5 };
+	struct tombstone_record t = { .status = GTX_ROLLBACKED,
+				      .ended_wall_ms = 5 };
 	struct gtx_record g = some_gtx();
 	uint64_t number;
 
@@ -165,7 +166,8 @@ static void try_all(struct bytes b)
 static void test_damage_never_makes_an_insane_record(void **state)
 {
 	struct branch_record b = some_branch();
-	struct tombstone_record t = { GTX_COMMITTED, 5 };
+	struct tombstone_record t = { .status = GTX_COMMITTED,
+				      .ended_wall_ms = 5 };
 	struct gtx_record g = some_gtx();
 
 	(void)state;
@@ -195,7 +197,8 @@ static void test_damage_never_makes_an_insane_record(void **state)
 static void test_a_cut_off_body_is_corrupt_and_a_newer_one_says_so(void **state)
 {
 	struct branch_record b = some_branch();
-	struct tombstone_record t = { GTX_COMMITTED, 5 };
+	struct tombstone_record t = { .status = GTX_COMMITTED,
+				      .ended_wall_ms = 5 };
 	struct gtx_record g = some_gtx();
 	struct bytes whole;
 	uint64_t n;

@@ -15,9 +15,9 @@
 
 #include <treaty/saga.h>
 
-#define SERVICE_PREFIX     "saga:"      /* of the resource's name */
-#define SERVICE_NAME_MAX   123          /* 128 with the prefix */
-#define SERVICE_OUTPUT_MAX (256 * 1024) /* as a run's data */
+#define SERVICE_PREFIX     "saga:" /* of the resource's name */
+#define SERVICE_NAME_MAX   123     /* 128 with the prefix */
+#define SERVICE_OUTPUT_MAX (1024 * 1024)
 
 struct service {
 	char *resource;      /* "saga:NAME" */

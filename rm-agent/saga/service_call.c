@@ -81,7 +81,7 @@ int treaty_saga_output(struct treaty_saga_call *call, const char *json)
 				  json ? json : "");
 	if (b.len > SERVICE_OUTPUT_MAX)
 		return agent_fail(E_LIMIT,
-				  "service %s: an output of %zu bytes; 256 KiB "
+				  "service %s: an output of %zu bytes; 1 MiB "
 				  "at most",
 				  treaty_saga_service_name(call), b.len);
 	copy = mem_text(&mem_heap, b);

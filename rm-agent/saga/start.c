@@ -252,6 +252,10 @@ int treaty_saga_show(struct treaty *t, const char *xid, char **json)
 
 	buf_init(&b, &mem_heap);
 	rc = agent_saga_show(t, xid, &b, NULL);
+	if (rc == OK && b.len == 0) /* only its outcome is known */
+		rc = agent_fail(E_NOTFOUND,
+				"saga %s has ended; the archive has its story",
+				xid);
 	if (rc == OK) {
 		copy = mem_text(&mem_heap, buf_bytes(&b));
 		if (copy)

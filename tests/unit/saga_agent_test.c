@@ -241,7 +241,6 @@ static void test_without_a_reason_it_says_so(void **state)
 
 static void test_an_output_is_json_or_refused(void **state)
 {
-	static char big[SERVICE_OUTPUT_MAX + 8];
 	static const char *const wrong[] = { "", "{", "'a'", "\"\xff\"" };
 	struct rig r;
 
@@ -254,15 +253,26 @@ static void test_an_output_is_json_or_refused(void **state)
 		assert_int_equal(r.output_rc, TREATY_E_INVALID);
 		assert_string_equal(r.fake.done_detail, "");
 	}
+	rig_stop(&r);
+}
+
+static void test_a_long_output_is_refused(void **state)
+{
+	static char big[SERVICE_OUTPUT_MAX + 2];
+	struct service own = { .resource = (char[]){ "saga:stock" } };
+	struct treaty_saga_call call = { .service = &own };
+
+	(void)state;
 	memset(big, ' ', sizeof big - 1);
 	big[0] = '1';
-	r.output = big;
-	called(&r, call_of(10));
-	assert_int_equal(r.output_rc, TREATY_E_LIMIT);
+	assert_int_equal(treaty_saga_output(&call, big), TREATY_E_LIMIT);
+	assert_says("service stock");
+	assert_null(call.output);
 	big[SERVICE_OUTPUT_MAX] = '\0';
-	called(&r, call_of(11));
-	assert_int_equal(r.output_rc, TREATY_OK);
-	rig_stop(&r);
+	assert_int_equal(treaty_saga_output(&call, big), TREATY_OK);
+	assert_int_equal(treaty_saga_output(&call, "[2]"), TREATY_OK);
+	assert_string_equal(call.output, "[2]"); /* the last one counts */
+	service_call_fini(&call);
 }
 
 static void test_rollbacks_of_branches_are_compensations(void **state)
@@ -623,6 +633,12 @@ static void test_show_gives_the_whole(void **state)
 	assert_int_equal(treaty_saga_show(r.t, "fake:1:9", &json),
 			 TREATY_E_NOTFOUND);
 	assert_null(json);
+	/* it has ended: the coordinator only knows how */
+	answer_with(&r, (struct msg){ .status = GTX_COMMITTED });
+	assert_int_equal(treaty_saga_show(r.t, "fake:1:9", &json),
+			 TREATY_E_NOTFOUND);
+	assert_says("fake:1:9 has ended");
+	assert_null(json);
 	rig_stop(&r);
 }
 
@@ -769,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_answers_become_the_commands_end),
 		cmocka_unit_test(test_without_a_reason_it_says_so),
 		cmocka_unit_test(test_an_output_is_json_or_refused),
+		cmocka_unit_test(test_a_long_output_is_refused),
 		cmocka_unit_test(test_rollbacks_of_branches_are_compensations),
 		cmocka_unit_test(test_long_reasons_are_cut_between_characters),
 		cmocka_unit_test(test_a_service_that_makes_no_sense_is_refused),

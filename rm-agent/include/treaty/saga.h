@@ -104,7 +104,7 @@ TREATY_API const char *treaty_saga_input(const struct treaty_saga_call *call);
  * The result, JSON, for TREATY_SAGA_DONE; without it, null. The last call
  * counts. A duplicate is to give the same as the first time: compute it from
  * the input, or keep it in a row of yours.
- * TREATY_E_INVALID (not JSON), TREATY_E_LIMIT (longer than 256 KiB),
+ * TREATY_E_INVALID (not JSON), TREATY_E_LIMIT (longer than 1 MiB),
  * TREATY_E_NOMEM
  */
 TREATY_API int treaty_saga_output(struct treaty_saga_call *call,
@@ -195,7 +195,8 @@ struct treaty_saga_run {
 	bool existed; /* the business key was known: this is the first run */
 	int status;   /* see treaty_saga_status() */
 	/* If it has ended within .wait_ms: what treaty_saga_show() says, with
-	 * the data that it leaves. Yours: treaty_saga_free(). Else NULL. */
+	 * the data that it leaves. Yours: treaty_saga_free(). Else, and if it
+	 * had ended before, NULL. */
 	char *json;
 };
 

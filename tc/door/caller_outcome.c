@@ -122,14 +122,15 @@ static bool is_json(struct bytes type)
 	return ends_in_json((struct bytes){ type.data, n });
 }
 
-/* The text of a member, up to max bytes; empty if there is no such text. */
-static struct bytes member(struct arena *arena, struct bytes document,
-			   struct bytes quoted_name, size_t max)
+/* The text of a member, up to max bytes; none if there is no such text. */
+static int member(struct arena *arena, struct bytes document,
+		  struct bytes quoted_name, size_t max, struct bytes *out)
 {
 	struct json_walk walk;
 	struct bytes key, value;
 	struct buf text;
 
+	*out = (struct bytes){ 0 };
 	json_walk_init(&walk, document);
 	while (json_walk(&walk, &key, &value)) {
 		if (!bytes_equal(key, quoted_name) ||
@@ -137,22 +138,28 @@ static struct bytes member(struct arena *arena, struct bytes document,
 			continue;
 		buf_init(&text, &arena->as_mem);
 		json_get_text(&text, value);
-		return cut_text(buf_bytes(&text), max);
+		*out = cut_text(buf_bytes(&text), max);
+		return buf_error(&text);
 	}
-	return (struct bytes){ 0 };
+	return OK;
 }
 
-static void read_refusal(struct branch_done *done, struct arena *arena,
-			 const struct caller_answer *a)
+static int read_refusal(struct branch_done *done, struct arena *arena,
+			const struct caller_answer *a)
 {
 	struct bytes message;
+	int rc;
 
 	if (a->cut || !json_valid(a->body) || json_type(a->body) != JSON_OBJECT)
-		return;
-	done->error_name = member(arena, a->body, BYTES("\"error\""), NAME_MAX);
-	message = member(arena, a->body, BYTES("\"message\""), MESSAGE_MAX);
-	if (message.len > 0)
+		return OK;
+	rc = member(arena, a->body, BYTES("\"error\""), NAME_MAX,
+		    &done->error_name);
+	if (rc == OK)
+		rc = member(arena, a->body, BYTES("\"message\""), MESSAGE_MAX,
+			    &message);
+	if (rc == OK && message.len > 0)
 		done->error = message;
+	return rc;
 }
 
 /* ---- outcomes ---- */
@@ -180,8 +187,11 @@ void caller_outcome(struct branch_done *done, struct arena *arena,
 	buf_init(&text, &arena->as_mem);
 	put_sentence(&text, rq, answer, broken);
 	done->error = buf_bytes(&text);
-	if (call && m == REFUSED)
-		read_refusal(done, arena, answer);
+	/* Refused for another reason than was said would be wrong. */
+	if (call && m == REFUSED && read_refusal(done, arena, answer) != OK) {
+		done->status = status_of(done->type, UNKNOWN);
+		done->error_name = (struct bytes){ 0 };
+	}
 }
 
 void caller_not_called(struct branch_done *done, bool for_ever,

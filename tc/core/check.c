@@ -12,6 +12,9 @@
  *   I4  who waits for a lock belongs to a transaction in Begin
  *   I5  nothing that has ended is still on the roll
  *   I6  timers are there for exactly what is in flight, due, in Begin, waiting
+ *   I7  who is asked about a message is asked only in Begin; a message has
+ *       deliveries only, and only a delivery has what belongs to one
+ *   I8  dead letters are counted
  */
 
 void job_check(const struct job *j)
@@ -56,6 +59,33 @@ static void check_any(const struct core *c, const struct gtx *g)
 	REQUIRE(!tombs_find(&c->tombs, g->party.number)); /* I5 */
 }
 
+static void check_message(const struct gtx *g)
+{
+	if (g->check) {
+		job_check(&g->check->job);
+		REQUIRE(g->kind == KIND_MESSAGE && g->check->gtx == g);
+	}
+	REQUIRE(!check_is_asked(g) || g->status == GTX_BEGIN); /* I7 */
+	LIST_EACH(node, &g->branches) {
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		REQUIRE(g->kind == KIND_PLAIN || b->mode == MODE_MSG);
+		REQUIRE((b->delivery != NULL) == (b->mode == MODE_MSG));
+	}
+}
+
+static size_t dead_letters(const struct gtx *g)
+{
+	size_t n = 0;
+
+	LIST_EACH(node, &g->branches) {
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		n += b->mode == MODE_MSG && branch_hung(b->status);
+	}
+	return n;
+}
+
 static void check_gtx(const struct core *c, const struct gtx *g)
 {
 	size_t listed = 0, open = 0, hung = 0, held = 0;
@@ -78,7 +108,9 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 	REQUIRE(g->status == GTX_BEGIN || open > 0); /* I5 */
 	REQUIRE(g->status != GTX_BEGIN || hung == 0);
 	REQUIRE(gtx_status_hung((int)g->status) == (hung > 0));
-	REQUIRE((g->timer.node.at != 0) == (g->status == GTX_BEGIN)); /* I6 */
+	REQUIRE((g->timer.node.at != 0) ==
+		(g->status == GTX_BEGIN && !check_is_asked(g))); /* I6 */
+	check_message(g);
 	REQUIRE(g->party.closing == gtx_deciding_rollback(g->status));
 	LIST_EACH(node, &g->party.waits)
 		REQUIRE(g->status == GTX_BEGIN); /* I4 */
@@ -86,10 +118,11 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 
 void core_check(const struct core *c)
 {
-	size_t branches = 0, waiters = 0;
+	size_t branches = 0, waiters = 0, dead = 0;
 
 	lock_table_check(&c->locks);
 	peers_check(&c->peers);
+	topics_check(&c->topics);
 	for (struct gtx *g = roll_after(&c->roll, 0); g && c->ready;
 	     g = roll_after(&c->roll, g->party.number)) {
 		check_any(c, g);
@@ -98,11 +131,13 @@ void core_check(const struct core *c)
 		else
 			check_gtx(c, g);
 		branches += g->n_listed;
+		dead += dead_letters(g);
 		LIST_EACH(node, &g->party.waits)
 			waiters++;
 	}
 	if (c->ready)
-		REQUIRE(branches == c->branches.count);
+		REQUIRE(branches == c->branches.count &&
+			dead == c->n_dead_letters); /* I8 */
 	if (c->ready)
 		sagas_check(c);
 	REQUIRE(waiters == c->n_waiters);

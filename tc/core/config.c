@@ -18,6 +18,8 @@ void core_config_default(struct core_config *config)
 		.machines_max = 1000,
 		.participant_max = 16 * 1024,
 		.in_flight_per_peer_max = 64,
+		.schedule_max = 100,
+		.subscribers_max = 10 * 1000,
 
 		.timeout_ms_default = 60 * 1000,
 		.timeout_ms_max = 24 * 60 * 60 * 1000,
@@ -29,6 +31,7 @@ void core_config_default(struct core_config *config)
 		.attempts_max = 0,
 		.saga_attempts = 5,
 		.saga_ask_again_ms = 1000,
+		.delay_ms_max = UINT64_C(366) * 24 * 60 * 60 * 1000,
 		.tombstone_keep_ms = 24 * 60 * 60 * 1000,
 		.id_block = 100 * 1000,
 	};
@@ -43,7 +46,7 @@ static bool good_times(const struct core_config *k)
 				   k->lock_wait_ms_max,   k->reply_wait_ms_max,
 				   k->command_timeout_ms, k->retry_ms_first,
 				   k->retry_ms_max,       k->tombstone_keep_ms,
-				   k->saga_ask_again_ms };
+				   k->saga_ask_again_ms,  k->delay_ms_max };
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
 		if (times[i] > LONGEST_MS)

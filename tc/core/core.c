@@ -40,7 +40,8 @@ static int init_parts(struct core *c)
 	    map_init(&c->branches, c->mem) != OK ||
 	    lock_table_init(&c->locks, c->mem, seed) != OK ||
 	    peers_init(&c->peers, c->mem, seed) != OK ||
-	    tombs_init(&c->tombs, c->mem, seed) != OK || sagas_init(c) != OK)
+	    tombs_init(&c->tombs, c->mem, seed) != OK || sagas_init(c) != OK ||
+	    topics_init(&c->topics, c->mem, seed) != OK)
 		return E_NOMEM;
 	peers_limit(&c->peers, c->config.peers_max,
 		    c->config.in_flight_per_peer_max);
@@ -154,6 +155,7 @@ void core_free(struct core *c)
 	free_all(c);
 	sagas_fini(c);
 	tombs_fini(&c->tombs);
+	topics_fini(&c->topics);
 	peers_fini(&c->peers);
 	if (c->locks.mem)
 		lock_table_fini(&c->locks);
@@ -193,8 +195,7 @@ static int unit_timer(struct core *c)
 	t = CONTAINER_OF(first, struct timer, node);
 	switch (t->kind) {
 	case TIMER_GTX:
-		rc = decide(c, CONTAINER_OF(t, struct gtx, timer),
-			    GTX_EV_TIMEOUT, NULL);
+		rc = gtx_timeout(c, CONTAINER_OF(t, struct gtx, timer));
 		break;
 	case TIMER_SAGA:
 		rc = saga_timer(c, CONTAINER_OF(t, struct gtx, timer));

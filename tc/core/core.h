@@ -82,11 +82,33 @@
  *    (E_NOTFOUND when it is forgotten). Who waited for the end (.wait_ms) has
  *    the document in .detail.
  *
+ * Messages
+ * --------
+ *  - A message is a transaction of kind MESSAGE: BEGIN and its deliveries
+ *    (REGISTER of mode MSG) prepare it, COMMIT submits it, ROLLBACK drops it.
+ *    Deliveries may also be branches of a plain transaction.
+ *  - A message whose producer is silent for timeout_ms, and that has .check, is
+ *    not rolled back: COMMAND_CHECK asks, again and again with back-off, until
+ *    the answer is yes or no. One without deliveries is rolled back all the
+ *    same: there is nothing to be lost.
+ *  - COMMAND_COMMIT of a branch of mode MSG is "deliver": at least once, so
+ *    (xid, branch) is the consumer's idempotency key.
+ *  - deliver_after_ms counts from the decision; over a restart by the wall
+ *    clock, never more than all of it.
+ *  - A schedule takes the place of back-off and of attempts_max: the i-th
+ *    failure waits for the i-th time of it, the one after the last gives up.
+ *    After a restart what failed before is tried at once.
+ *  - A hung delivery is a dead letter. RQ_RETRY replays it, with its schedule
+ *    from the beginning. A retry of the whole transaction leaves alone what
+ *    only waits for its time; of a message in doubt it asks now.
+ *
  * Reports
  * -------
  *  - PHASE_ONE_FAILED and RDONLY finish a branch. They are forced (and answered
  *    when durable) but for AT, whose phase two finds nothing to do and says so.
  *    New application data is always forced; PHASE_ONE_DONE alone has no row.
+ *  - A transaction with an XA branch that reported PHASE_ONE_FAILED cannot be
+ *    committed: COMMIT is answered E_STATE and rolls it back.
  */
 
 #include "base/base.h"
@@ -116,6 +138,8 @@ struct core_config {
 	size_t machines_max;    /* versions of all machines that were put */
 	size_t participant_max; /* what the caller of URLs is told, bytes */
 	size_t in_flight_per_peer_max;
+	size_t schedule_max;    /* times in the schedule of a delivery */
+	size_t subscribers_max; /* of all topics */
 
 	uint64_t timeout_ms_default; /* of a transaction */
 	uint64_t timeout_ms_max;
@@ -131,6 +155,7 @@ struct core_config {
 	 * where the definition says nothing; then it is undone. 0: no end */
 	uint32_t saga_attempts;
 	uint64_t saga_ask_again_ms; /* after a call that is in progress */
+	uint64_t delay_ms_max; /* of a delivery, and between its attempts */
 	uint64_t tombstone_keep_ms;
 	uint64_t id_block; /* numbers reserved by one stored row */
 };
@@ -273,7 +298,8 @@ struct request {
 	enum saga_move move; /* SAGA_MOVE */
 	uint32_t task; /* SAGA_MOVE: SKIP only this one; UINT32_MAX: all */
 	/* SUBSCRIBE, UNSUBSCRIBE: .name is the topic; .resource the target. The
-	 * same subscriber again replaces its target. */
+	 * same subscriber again replaces its target. UNSUBSCRIBE of one that is
+	 * not there: E_NOTFOUND. */
 	struct bytes subscriber;
 };
 
@@ -300,16 +326,16 @@ struct reply {
 	int err;
 	enum gtx_status status; /* where the transaction is now */
 	struct bytes xid;
-	uint64_t branch;   /* REGISTER */
+	uint64_t branch;   /* REGISTER; of a topic: the first one */
 	uint64_t first_id; /* IDS: first_id … first_id + count - 1 are yours */
-	uint64_t count;
+	uint64_t count;    /* also REGISTER of a topic: how many branches */
 	struct bytes holder; /* xid */
 	struct bytes key;    /* a lock key */
 	uint64_t holder_age_ms;
 	struct bytes text;          /* a sentence for people; empty if OK */
 	struct bytes detail;        /* SAGA_SHOW, and of a saga's end: JSON */
 	struct bytes name, version; /* MACHINE_PUT */
-	bool existed;               /* SAGA_START, MACHINE_PUT */
+	bool existed;               /* SAGA_START, MACHINE_PUT, SUBSCRIBE */
 };
 
 /* ---- commands: phase two, and what else participants are told ---- */
@@ -518,6 +544,7 @@ struct gtx_view {
 	enum gtx_kind kind;
 	struct bytes machine, version, business_key; /* of a saga */
 	struct bytes check;                          /* of a message */
+	const char *why; /* why it is not finished yet, for people; or NULL */
 };
 
 struct branch_view {
@@ -537,6 +564,10 @@ struct branch_view {
 	size_t n_lock_keys;
 	struct bytes participant;
 	struct bytes topic, subscriber; /* of a message's delivery, or empty */
+	uint32_t failures; /* that count; the schedule's, if it has one */
+	size_t n_schedule; /* after so many it is given up; 0: no schedule */
+	uint64_t deliver_after_ms;
+	const char *why; /* why it is not finished yet, for people; or NULL */
 };
 
 struct gtx_filter {
@@ -596,6 +627,11 @@ struct core_stats {
 	uint64_t rows_forced, rows_lazy;
 	size_t gtx_now, locks_now, waiters_now, peers_now, tombstones_now;
 	size_t origins_now; /* that are called */
+	uint64_t messages;  /* begun */
+	uint64_t delivered; /* to one consumer each */
+	uint64_t checks;    /* asked */
+	uint64_t dead_letters;
+	size_t dead_letters_now, subscribers_now;
 };
 
 struct core_stats core_stats(const struct core *c);

@@ -94,19 +94,31 @@ int unit_tombs(struct core *c)
 
 /* ---- the decision ---- */
 
-/* Committing without anybody waiting for phase two: every branch is AT. */
-static bool all_at(const struct gtx *g)
+/* Nobody has to wait for its phase two: the work is committed already, or
+ * will be done at some time by others. */
+static bool commits_later(enum branch_mode mode)
 {
-	LIST_EACH(node, &g->branches)
-		if (CONTAINER_OF(node, struct branch, of_gtx)->mode != MODE_AT)
+	return mode == MODE_AT || mode == MODE_MSG || mode == MODE_SAGA;
+}
+
+static bool all_commit_later(const struct gtx *g)
+{
+	LIST_EACH(node, &g->branches) {
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		if (!commits_later(b->mode))
 			return false;
+	}
 	return g->n_open > 0;
 }
 
 struct decision {
 	enum gtx_status status; /* after it */
 	bool commit;
-	bool ends; /* nothing is left to do: status is final */
+	bool ends;                /* nothing is left to do: status is final */
+	const struct request *rq; /* to be answered, or NULL */
+	const char *refused;      /* the answer is no, because */
+	struct bytes why;         /* for the history */
 	struct ending ending;
 	struct ask *ask;
 };
@@ -116,7 +128,7 @@ static struct decision plan(const struct gtx *g, enum gtx_event event)
 	struct decision d = { .commit = event == GTX_EV_COMMIT };
 	struct gtx_rule rule;
 
-	if (d.commit && all_at(g))
+	if (d.commit && all_commit_later(g))
 		event = GTX_EV_COMMIT_ASYNC;
 	rule = gtx_rule(g->status, event);
 	REQUIRE(rule.verdict == VERDICT_MOVE);
@@ -128,15 +140,14 @@ static struct decision plan(const struct gtx *g, enum gtx_event event)
 }
 
 static void say_decision(struct core *c, const struct gtx *g,
-			 const struct decision *d, const struct request *rq)
+			 const struct decision *d)
 {
 	const char *what = d->commit ? "commit"
 			   : d->status == GTX_TIMEOUT_ROLLBACKING ||
 					   d->status == GTX_TIMEOUT_ROLLBACKED
 				   ? "rollback after time-out"
 				   : "rollback";
-	struct bytes why = rq ? model_cut(rq->text, c->config.text_max)
-			      : (struct bytes){ 0 };
+	struct bytes why = model_cut(d->why, c->config.text_max);
 
 	row_history(c, g->party.number,
 		    fx_printf(&c->fx, "%s decided, %zu branches%s%.*s", what,
@@ -151,25 +162,32 @@ static int stage_rows(struct core *c, struct gtx *g, struct decision *d)
 	if (d->ends)
 		return ending_stage(c, g, d->status, g->stored, &d->ending);
 	r.status = d->status;
+	r.decided_wall_ms = c->wall_ms;
 	row_put_gtx(c, g, &r, true);
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 
-static int stage(struct core *c, struct gtx *g, struct decision *d,
-		 const struct request *rq)
+static int stage_answer(struct core *c, struct gtx *g, struct decision *d)
 {
-	struct answer a;
+	struct answer a = answer_about(d->rq, d->refused ? E_STATE : OK, g);
+	bool waits = !d->ends && !d->refused;
+
+	a.status = d->status;
+	a.what = d->refused;
+	return answer_stage(c, &a, g->stored ? row_seq(c) : 0,
+			    waits ? answer_until(c, d->rq) : 0, &d->ask);
+}
+
+static int stage(struct core *c, struct gtx *g, struct decision *d)
+{
 	int rc;
 
 	if (g->stored)
-		say_decision(c, g, d, rq);
+		say_decision(c, g, d);
 	rc = stage_rows(c, g, d);
-	if (rc != OK || !rq)
+	if (rc != OK || !d->rq)
 		return rc;
-	a = answer_about(rq, OK, g);
-	a.status = d->status;
-	rc = answer_stage(c, &a, g->stored ? row_seq(c) : 0,
-			  d->ends ? 0 : answer_until(c, rq), &d->ask);
+	rc = stage_answer(c, g, d);
 	if (rc != OK && d->ends)
 		ending_discard(c, g, &d->ending);
 	return rc;
@@ -187,17 +205,19 @@ static void free_locks(struct core *c, struct gtx *g)
 	}
 }
 
-int decide(struct core *c, struct gtx *g, enum gtx_event event,
-	   const struct request *rq)
+static int carry_out(struct core *c, struct gtx *g, enum gtx_event event,
+		     struct decision d)
 {
-	struct decision d = plan(g, event);
-	int rc = stage(c, g, &d, rq);
+	int rc = stage(c, g, &d);
 
 	if (rc != OK)
 		return rc;
 	g->status = d.status;
+	g->decided_ms = c->now_ms;
+	g->decided_wall_ms = c->wall_ms;
 	g->decision_seq = g->stored ? row_seq(c) : 0;
 	timer_stop(c, &g->timer);
+	check_stop(c, g);
 	c->stats.timed_out += event == GTX_EV_TIMEOUT;
 	if (d.commit) {
 		free_locks(c, g);
@@ -212,4 +232,34 @@ int decide(struct core *c, struct gtx *g, enum gtx_event event,
 		promise_add(c, &g->decision, PROMISE_DECISION, g->decision_seq);
 	answer_commit(c, d.ask);
 	return OK;
+}
+
+int decide(struct core *c, struct gtx *g, enum gtx_event event,
+	   const struct request *rq)
+{
+	struct decision d = plan(g, event);
+
+	d.rq = rq;
+	d.why = rq ? rq->text : (struct bytes){ 0 };
+	return carry_out(c, g, event, d);
+}
+
+int decide_because(struct core *c, struct gtx *g, enum gtx_event event,
+		   struct bytes why)
+{
+	struct decision d = plan(g, event);
+
+	d.why = why;
+	return carry_out(c, g, event, d);
+}
+
+int decide_against(struct core *c, struct gtx *g, const struct request *rq)
+{
+	struct decision d = plan(g, GTX_EV_ROLLBACK);
+
+	d.rq = rq;
+	d.refused = "an XA branch failed in phase one, so it cannot be "
+		    "committed and is rolled back";
+	d.why = BYTES("commit was asked, but an XA branch failed in phase one");
+	return carry_out(c, g, GTX_EV_ROLLBACK, d);
 }

@@ -10,6 +10,7 @@
 static const struct job_hooks *const hooks[JOB_KINDS] = {
 	[JOB_BRANCH] = &branch_job,
 	[JOB_CALL] = &call_job,
+	[JOB_CHECK] = &message_job,
 };
 
 static const struct job_hooks *hooks_of(const struct job *j)
@@ -158,6 +159,8 @@ static int pass_on(struct core *c, const struct branch_done *done)
 	case COMMAND_COMMIT:
 	case COMMAND_ROLLBACK:
 		return branch_answered(c, done);
+	case COMMAND_CHECK:
+		return check_answered(c, done);
 	case COMMAND_CALL:
 		return saga_answered(c, done);
 	default:

@@ -34,6 +34,16 @@ static int load_gtx(struct core *c, const struct row *row)
 	g->timeout_ms = r.timeout_ms;
 	g->began_wall_ms = r.began_wall_ms;
 	g->n_branches = r.n_branches;
+	g->decided_wall_ms = r.decided_wall_ms;
+	if (r.check.len > 0)
+		rc = check_new(c, g,
+			       &(struct back_check_spec){ r.check,
+							  r.participant,
+							  r.call_timeout_ms });
+	if (rc != OK) {
+		gtx_free(c, g);
+		return rc;
+	}
 	g->stored = true;
 	roll_append(&c->roll, row->id, g);
 	return OK;
@@ -68,6 +78,8 @@ static int load_record(struct core *c, const struct row *row,
 		.application_data = r->application_data,
 		.participant = r->participant,
 		.call_timeout_ms = r->call_timeout_ms,
+		.delivery = { r->deliver_after_ms, r->schedule, r->topic,
+			      r->subscriber },
 	};
 	struct branch *b;
 	int rc = branch_new(&b, c, &spec);
@@ -155,6 +167,26 @@ static int load_meta(struct core *c, const struct row *row)
 	return OK;
 }
 
+static int load_topic(struct core *c, const struct row *row)
+{
+	struct subscription what = { .id = row->id };
+	struct topic_record r;
+	struct subscriber *s;
+	struct topic *topic;
+	int rc = record_get_topic(&r, row->body);
+
+	if (rc != OK)
+		return rc;
+	topic = topics_find(&c->topics, r.topic);
+	if (topic && topic_find(topic, r.subscriber))
+		return E_CORRUPT;
+	what.topic = r.topic;
+	what.subscriber = r.subscriber;
+	what.resource = r.resource;
+	what.participant = r.participant;
+	return topics_put(&c->topics, &what, &s);
+}
+
 int handle_loaded(struct core *c, const struct row *row)
 {
 	if (!good_id(row->id))
@@ -172,6 +204,8 @@ int handle_loaded(struct core *c, const struct row *row)
 		return load_saga(c, row);
 	case ROW_MACHINE:
 		return load_machine(c, row);
+	case ROW_TOPIC:
+		return load_topic(c, row);
 	default:
 		return E_VERSION;
 	}
@@ -233,9 +267,11 @@ static int attach(struct core *c, struct branch *b)
 
 static void resume(struct core *c, struct gtx *g)
 {
-	g->began_ms = c->now_ms;
+	g->began_ms = g->decided_ms = c->now_ms;
 	if (g->saga)
 		return; /* it is on its list */
+	if (c->wall_ms > g->decided_wall_ms)
+		g->decided_ago_ms = c->wall_ms - g->decided_wall_ms;
 	g->party.closing = gtx_deciding_rollback(g->status);
 	if (g->n_branches < g->n_listed)
 		g->n_branches = g->n_listed;
@@ -243,6 +279,22 @@ static void resume(struct core *c, struct gtx *g)
 		timer_set(c, &g->timer, c->now_ms + g->timeout_ms);
 	else
 		promise_add(c, &g->decision, PROMISE_DECISION, 0);
+}
+
+static bool sound_branch(const struct core *c, const struct gtx *g,
+			 const struct branch *b)
+{
+	return ids_gave(&c->ids, b->id) &&
+	       (g->kind == KIND_PLAIN || b->mode == MODE_MSG);
+}
+
+static bool sound_topics(const struct core *c)
+{
+	LIST_EACH(node, &c->topics.all)
+		LIST_EACH(s, &TOPIC_OF(node)->subscribers)
+			if (!ids_gave(&c->ids, SUBSCRIBER_OF(s)->id))
+				return false;
+	return true;
 }
 
 /* A decided transaction has a branch left, else it would have ended; it is hung
@@ -253,8 +305,8 @@ static bool sound(const struct core *c, const struct gtx *g)
 	    tombs_find(&c->tombs, g->party.number))
 		return false;
 	LIST_EACH(node, &g->branches)
-		if (!ids_gave(&c->ids,
-			      CONTAINER_OF(node, struct branch, of_gtx)->id))
+		if (!sound_branch(c, g,
+				  CONTAINER_OF(node, struct branch, of_gtx)))
 			return false;
 	if (g->saga)
 		return g->n_listed == 0;
@@ -289,7 +341,7 @@ int handle_ready(struct core *c)
 
 	if (!start_ids(c))
 		return E_CORRUPT;
-	if (!roll_sort(&c->roll))
+	if (!roll_sort(&c->roll) || !sound_topics(c))
 		return E_CORRUPT;
 	rc = sagas_ready(c);
 	if (rc != OK)

@@ -83,6 +83,7 @@ int gtx_new(struct gtx **out, struct core *c, uint64_t number,
 void gtx_free(struct core *c, struct gtx *g)
 {
 	timer_stop(c, &g->timer);
+	check_free(c, g);
 	lock_party_fini(&g->party);
 	model_free_bytes(c->mem, g->name);
 	model_free_bytes(c->mem, g->application);
@@ -118,6 +119,49 @@ static bool branch_for_anyone(enum branch_mode mode)
 	return mode == MODE_AT || mode == MODE_SAGA || mode == MODE_MSG;
 }
 
+static uint8_t *pack(struct bytes *b, uint8_t *to)
+{
+	if (b->len)
+		memcpy(to, b->data, b->len);
+	b->data = to;
+	return to + b->len;
+}
+
+/* One piece of memory with its texts behind it. */
+static struct delivery *delivery_new(const struct mem *mem,
+				     const struct delivery *spec)
+{
+	size_t len =
+		spec->schedule.len + spec->topic.len + spec->subscriber.len;
+	struct delivery *d = mem_alloc(mem, sizeof *d + len);
+	uint8_t *to;
+
+	if (!d)
+		return NULL;
+	*d = *spec;
+	to = (uint8_t *)(d + 1);
+	to = pack(&d->schedule, to);
+	to = pack(&d->topic, to);
+	(void)pack(&d->subscriber, to);
+	return d;
+}
+
+static int copy_spec(struct branch *b, struct core *c,
+		     const struct branch_spec *spec)
+{
+	if (lane_get(&b->job.lane, &c->peers, spec->resource, spec->application,
+		     branch_for_anyone(spec->mode)) != OK ||
+	    model_dup(&b->job.instance, c->mem, spec->instance) != OK ||
+	    model_dup(&b->application_data, c->mem, spec->application_data) !=
+		    OK ||
+	    model_dup(&b->participant, c->mem, spec->participant) != OK)
+		return E_NOMEM;
+	if (spec->mode != MODE_MSG)
+		return OK;
+	b->delivery = delivery_new(c->mem, &spec->delivery);
+	return b->delivery ? OK : E_NOMEM;
+}
+
 int branch_new(struct branch **out, struct core *c,
 	       const struct branch_spec *spec)
 {
@@ -137,12 +181,7 @@ int branch_new(struct branch **out, struct core *c,
 	b->job.timeout_ms = spec->call_timeout_ms;
 	list_init(&b->of_gtx);
 	list_init(&b->dead);
-	if (lane_get(&b->job.lane, &c->peers, spec->resource, spec->application,
-		     branch_for_anyone(spec->mode)) != OK ||
-	    model_dup(&b->job.instance, c->mem, spec->instance) != OK ||
-	    model_dup(&b->application_data, c->mem, spec->application_data) !=
-		    OK ||
-	    model_dup(&b->participant, c->mem, spec->participant) != OK) {
+	if (copy_spec(b, c, spec) != OK) {
 		branch_free(c, b);
 		return E_NOMEM;
 	}
@@ -157,10 +196,20 @@ void branch_free(struct core *c, struct branch *b)
 	job_fini(c, &b->job);
 	model_free_bytes(c->mem, b->application_data);
 	model_free_bytes(c->mem, b->participant);
+	mem_free(c->mem, b->delivery);
 	model_free_bytes(c->mem, b->error);
 	model_free_bytes(c->mem, b->detail);
 	model_free_bytes(c->mem, b->values);
 	mem_free(c->mem, b);
+}
+
+static void count_hung(struct core *c, const struct branch *b, bool more)
+{
+	if (!branch_hung(b->status))
+		return;
+	b->gtx->n_hung += more ? 1 : (size_t)-1;
+	if (b->mode == MODE_MSG)
+		c->n_dead_letters += more ? 1 : (size_t)-1;
 }
 
 /* Registration gives ids in order; loading may not. */
@@ -178,19 +227,17 @@ void branch_join(struct core *c, struct branch *b, struct gtx *g)
 	b->gtx = g;
 	g->n_listed++;
 	g->n_open += !branch_finished(b->status);
-	g->n_hung += branch_hung(b->status);
-	(void)c;
+	count_hung(c, b, true);
+}
+
+void branch_becomes(struct core *c, struct branch *b, enum branch_status next)
+{
+	count_hung(c, b, false);
+	b->status = next;
+	count_hung(c, b, true);
 }
 
 /* ---- requests that are kept ---- */
-
-static uint8_t *pack(struct bytes *b, uint8_t *to)
-{
-	if (b->len)
-		memcpy(to, b->data, b->len);
-	b->data = to;
-	return to + b->len;
-}
 
 static struct bytes *request_keys(struct request *rq, bool with_keys)
 {
@@ -286,6 +333,7 @@ void gtx_retire(struct core *c, struct gtx *g)
 	if (g->saga)
 		saga_run_retire(c, g);
 	timer_stop(c, &g->timer);
+	check_stop(c, g);
 	list_remove(&g->decision.node);
 	list_remove(&g->party.claimed);
 	list_append(&c->dead_gtxs, &g->dead);

@@ -33,6 +33,7 @@
 #include "tc/core/roll.h"
 #include "tc/core/saga_run.h"
 #include "tc/core/tombs.h"
+#include "tc/core/topics.h"
 
 /* ROW_META */
 #define META_IDS   1 /* the end of the reserved numbers */
@@ -68,6 +69,15 @@ struct ask {
 	struct answer answer;
 };
 
+/* Who says whether a message's local transaction was committed, and how far
+ * the asking is (message.c). */
+struct back_check {
+	struct job job;
+	struct gtx *gtx;
+	struct bytes participant; /* owned */
+	struct bytes error;       /* owned; what the last attempt brought */
+};
+
 struct gtx {
 	struct lock_party party; /* .number is the transaction's */
 	struct list dead;
@@ -82,6 +92,10 @@ struct gtx {
 	bool stored;  /* has a row */
 	bool started; /* the decision is durable: phase two runs */
 	uint64_t decision_seq;
+	uint64_t decided_ms;      /* on the core's clock, */
+	uint64_t decided_ago_ms;  /* so long after the decision: a restart */
+	uint64_t decided_wall_ms; /* 0: not yet */
+	struct back_check *check; /* NULL: nobody is asked */
 	struct promise decision;
 	struct timer timer;
 	struct list branches; /* by id */
@@ -91,6 +105,14 @@ struct gtx {
 	size_t n_hung;
 	struct list asks;
 	struct saga_run *saga; /* KIND_SAGA */
+};
+
+/* What is particular to a branch of mode MSG; one piece of memory. */
+struct delivery {
+	uint64_t after_ms;
+	struct bytes schedule; /* record_schedule() */
+	struct bytes topic;
+	struct bytes subscriber;
 };
 
 struct branch {
@@ -107,6 +129,7 @@ struct branch {
 	struct job job;                /* its phase two; .instance is owned */
 	struct bytes application_data; /* owned */
 	struct bytes participant;      /* owned */
+	struct delivery *delivery;     /* NULL: not of mode MSG */
 	struct lock_set *locks;        /* NULL: none, or given up */
 	struct bytes error;            /* owned */
 	struct bytes detail;           /* owned */
@@ -156,6 +179,7 @@ struct core {
 	struct lock_table locks;
 	struct peers peers;
 	struct tombs tombs;
+	struct topics topics;
 	struct ids ids;
 	uint64_t loaded_first; /* META_FIRST, META_IDS; 0: no such row */
 	uint64_t loaded_end;
@@ -163,6 +187,7 @@ struct core {
 	struct heap timers;
 	size_t n_timers; /* objects that have one */
 	size_t n_waiters;
+	size_t n_dead_letters;
 
 	struct list silent;   /* branches without anything to do: job.at */
 	struct list promises; /* first come, first kept */
@@ -207,6 +232,7 @@ struct branch_spec {
 	struct bytes resource, application, instance, application_data;
 	struct bytes participant;
 	uint64_t call_timeout_ms;
+	struct delivery delivery; /* mode MSG */
 };
 
 struct branch *branch_find(const struct core *c, uint64_t id);
@@ -215,6 +241,8 @@ MUST_CHECK int branch_new(struct branch **out, struct core *c,
 			  const struct branch_spec *spec);
 void branch_free(struct core *c, struct branch *b);
 void branch_join(struct core *c, struct branch *b, struct gtx *g);
+/* Another status, with what is counted by it. It has joined. */
+void branch_becomes(struct core *c, struct branch *b, enum branch_status next);
 
 /* A copy that owns what it points at, freed by mem_free(). NULL: no memory. */
 struct request *request_dup(const struct mem *mem, const struct request *rq,
@@ -241,6 +269,9 @@ void row_delete_branch(struct core *c, const struct branch *b);
 void row_put_tombstone(struct core *c, uint64_t number, enum gtx_status status,
 		       const struct saga_key *key, bool forced);
 void row_delete_tombstone(struct core *c, uint64_t number);
+/* Forced. */
+void row_put_topic(struct core *c, uint64_t id, const struct topic_record *r);
+void row_delete_topic(struct core *c, uint64_t id);
 /* With the first number, if it is not stored yet. */
 void row_put_ids(struct core *c, uint64_t end);
 /* `detail` stays until the next step. */
@@ -298,6 +329,13 @@ MUST_CHECK int unit_answer(struct core *c);
 MUST_CHECK int decide(struct core *c, struct gtx *g, enum gtx_event event,
 		      const struct request *rq);
 
+/* The answer to a commit that cannot be: E_STATE, and it is rolled back. */
+MUST_CHECK int decide_against(struct core *c, struct gtx *g,
+			      const struct request *rq);
+/* The same without a request; `why` is for the history. */
+MUST_CHECK int decide_because(struct core *c, struct gtx *g,
+			      enum gtx_event event, struct bytes why);
+
 MUST_CHECK int ending_stage(struct core *c, struct gtx *g,
 			    enum gtx_status status, bool forced,
 			    struct ending *out);
@@ -332,6 +370,59 @@ void phase_two_start(struct core *c, struct gtx *g);
 /* One branch that has nothing to do is finished. */
 MUST_CHECK int unit_silent(struct core *c);
 MUST_CHECK int branch_answered(struct core *c, const struct branch_done *done);
+
+/* How long a delivery still has to wait for its time. */
+uint64_t delivery_rest_ms(const struct core *c, const struct branch *b);
+
+/* ---- messages (message.c) ---- */
+
+extern const struct job_hooks message_job;
+struct back_check_spec {
+	struct bytes resource, participant;
+	uint64_t call_timeout_ms;
+};
+/* Give it to g. OK or E_NOMEM. */
+MUST_CHECK int check_new(struct core *c, struct gtx *g,
+			 const struct back_check_spec *spec);
+void check_free(struct core *c, struct gtx *g); /* without one is fine */
+/* It is being asked. */
+bool check_is_asked(const struct gtx *g);
+/* g was decided, or is gone: ask no more. */
+void check_stop(struct core *c, struct gtx *g);
+/* One unit: ask at once. It has not been decided. */
+MUST_CHECK int check_ask(struct core *c, struct gtx *g);
+/* TIMER_GTX: too long in Begin. */
+MUST_CHECK int gtx_timeout(struct core *c, struct gtx *g);
+MUST_CHECK int check_answered(struct core *c, const struct branch_done *done);
+
+/* ---- branches that are asked for (branch_ask.c) ---- */
+
+/* OK; E_INVALID, E_LIMIT or E_STATE with *what; or E_NOMEM. */
+MUST_CHECK int branch_check(struct core *c, const struct gtx *g,
+			    const struct request *rq, const char **what);
+/* All but .delivery.schedule, which branch_schedule() makes for this step. */
+struct branch_spec branch_spec(const struct core *c, const struct gtx *g,
+			       const struct request *rq);
+struct bytes branch_schedule(struct core *c, const struct request *rq);
+void branch_say(struct core *c, const struct gtx *g, const struct branch *b,
+		size_t n_lock_keys);
+/* It has the next number and its row is staged: take it in. */
+void branch_admit(struct core *c, struct branch *b, struct gtx *g);
+/* The one that this client_key made, or NULL. */
+struct branch *branch_same(const struct gtx *g, const struct request *rq);
+/* Tell again what was told, or will be. */
+MUST_CHECK int branch_repeat(struct core *c, struct gtx *g,
+			     const struct branch *b, const struct request *rq);
+
+/* ---- topics (topic_ask.c) ---- */
+
+/* A branch for each subscriber. There are numbers for branches_of(). */
+MUST_CHECK int publish(struct core *c, struct gtx *g, const struct request *rq);
+
+MUST_CHECK int handle_subscribe(struct core *c, const struct request *rq);
+MUST_CHECK int handle_unsubscribe(struct core *c, const struct request *rq);
+/* How many branches a REGISTER will make; at least 1. */
+uint64_t branches_of(const struct core *c, const struct request *rq);
 
 /* ---- sagas ---- */
 
@@ -431,6 +522,9 @@ MUST_CHECK int request_deny(struct core *c, const struct request *rq, int err,
 /* About what has finished. */
 MUST_CHECK int answer_from_tomb(struct core *c, const struct request *rq,
 				struct tomb *tomb);
+/* The answer is no. */
+MUST_CHECK int request_refuse(struct core *c, const struct request *rq,
+			      const struct gtx *g, int err, const char *what);
 /* Keep it until there are numbers. */
 MUST_CHECK int request_park(struct core *c, const struct request *rq);
 MUST_CHECK int handle_retry(struct core *c, const struct request *rq);

@@ -79,13 +79,32 @@ static int stage_retry(struct core *c, struct gtx *g, const struct request *rq,
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 
+/* A delivery that only waits for its time is not meant by "all". */
+static bool too_early(const struct core *c, const struct request *rq,
+		      const struct branch *b)
+{
+	return rq->branch == 0 && b->job.place == PLACE_DUE &&
+	       delivery_rest_ms(c, b) > 0;
+}
+
 static void take_up(struct core *c, struct branch *b)
 {
-	b->gtx->n_hung -= branch_hung(b->status);
-	b->status = taken_up(b->gtx, b);
+	branch_becomes(c, b, taken_up(b->gtx, b));
 	b->job.failures = 0;
 	if (b->job.place == PLACE_HUNG || b->job.place == PLACE_DUE)
 		job_queue(c, &b->job);
+}
+
+/* A message in doubt: ask for its outcome again, without a pause. */
+static int ask_now(struct core *c, struct gtx *g, const struct request *rq)
+{
+	struct job *j = &g->check->job;
+	struct answer a = answer_about(rq, OK, g);
+	int rc = answer_give(c, &a, answer_rests_on(c, g));
+
+	if (rc == OK && j->place == PLACE_DUE)
+		job_queue(c, j);
+	return rc;
 }
 
 int handle_retry(struct core *c, const struct request *rq)
@@ -100,6 +119,8 @@ int handle_retry(struct core *c, const struct request *rq)
 		return rc;
 	if (g->saga)
 		return saga_retry(c, rq, g);
+	if (check_is_asked(g))
+		return ask_now(c, g, rq);
 	if (undecided(g))
 		return say_no(c, rq, g, E_STATE, "nothing is decided yet");
 	b = rq->branch ? branch_find(c, rq->branch) : NULL;
@@ -116,7 +137,7 @@ int handle_retry(struct core *c, const struct request *rq)
 		return rc;
 	LIST_EACH(node, &g->branches) {
 		b = CONTAINER_OF(node, struct branch, of_gtx);
-		if (is_meant(rq, b))
+		if (is_meant(rq, b) && !too_early(c, rq, b))
 			take_up(c, b);
 	}
 	g->status = next;

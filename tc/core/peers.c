@@ -201,6 +201,14 @@ static bool serves(const struct peer *p, const struct lane *lane)
 	return lane->at && (lane->n_own == 0 || lane->application.len == 0);
 }
 
+bool lane_served(const struct lane *lane)
+{
+	LIST_EACH(node, &lane->resource->links)
+		if (serves(LINK_OF_RESOURCE(node)->peer, lane))
+			return true;
+	return false;
+}
+
 static bool has_place(const struct peers *ps, const struct peer *p)
 {
 	return p->n_in_flight < (p->suspect ? 1 : ps->in_flight_max);

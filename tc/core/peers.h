@@ -98,6 +98,9 @@ MUST_CHECK int lane_get(struct lane **out, struct peers *ps,
 			bool at);
 void lane_put(struct peers *ps, struct lane *lane); /* NULL is fine */
 
+/* Is there anybody who takes what is in it? */
+bool lane_served(const struct lane *lane);
+
 /* Let it wait for a place: at the healthy peer that is this instance, else in
  * the lane. The node must be on no list. */
 void peers_queue(struct peers *ps, struct lane *lane, struct bytes instance,

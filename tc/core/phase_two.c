@@ -70,6 +70,15 @@ static bool is_silent(const struct branch *b)
 	return b->mode == (rolls_back(b->gtx) ? MODE_MSG : MODE_SAGA);
 }
 
+uint64_t delivery_rest_ms(const struct core *c, const struct branch *b)
+{
+	const struct gtx *g = b->gtx;
+	uint64_t gone = g->decided_ago_ms + (c->now_ms - g->decided_ms);
+	uint64_t after = b->delivery ? b->delivery->after_ms : 0;
+
+	return b->job.attempts == 0 && after > gone ? after - gone : 0;
+}
+
 /* Nothing is in its way any more. */
 static void let_go(struct core *c, struct branch *b)
 {
@@ -78,6 +87,8 @@ static void let_go(struct core *c, struct branch *b)
 	} else if (is_silent(b)) {
 		job_place(c, &b->job, PLACE_SILENT);
 		list_append(&c->silent, &b->job.at);
+	} else if (delivery_rest_ms(c, b) > 0) {
+		job_due(c, &b->job, delivery_rest_ms(c, b));
 	} else {
 		job_queue(c, &b->job);
 	}
@@ -182,11 +193,32 @@ static bool is_later(enum branch_event e)
 	return e == BRANCH_EV_COMMIT_LATER || e == BRANCH_EV_ROLLBACK_LATER;
 }
 
+static size_t schedule_len(const struct branch *b)
+{
+	return b->delivery ? record_schedule_len(b->delivery->schedule) : 0;
+}
+
+/* Failures after which it is given up; 0: never. */
+static size_t attempts_max(const struct core *c, const struct branch *b)
+{
+	return schedule_len(b) ? schedule_len(b) + 1 : c->config.attempts_max;
+}
+
+/* Until the next attempt. */
+static uint64_t pause(struct core *c, const struct branch *b)
+{
+	size_t n = schedule_len(b), i = b->job.failures;
+
+	if (n == 0)
+		return job_back_off(c, b->job.failures);
+	return record_schedule(b->delivery->schedule, i < n ? i - 1 : n - 1);
+}
+
 /* What a failure means after so many of them. */
 static enum branch_event weigh(const struct core *c, const struct branch *b,
 			       enum branch_event e)
 {
-	uint32_t max = c->config.attempts_max;
+	size_t max = attempts_max(c, b);
 	bool back = rolls_back(b->gtx);
 
 	if (!is_failure(e))
@@ -223,7 +255,10 @@ static void say_outcome(struct core *c, const struct branch *b,
 {
 	const char *name = branch_status_name((int)o->next);
 	uint64_t number = b->gtx->party.number;
+	struct bytes to = { 0 };
 
+	if (b->mode == MODE_MSG)
+		to = b->job.lane->resource->name;
 	if (o->silent)
 		row_history(c, number,
 			    fx_printf(&c->fx,
@@ -233,9 +268,11 @@ static void say_outcome(struct core *c, const struct branch *b,
 	else if (o->done)
 		row_history(c, number,
 			    fx_printf(&c->fx,
-				      "branch %" PRIu64
-				      ": %s, attempt %" PRIu32,
-				      b->id, name, b->job.attempts));
+				      "branch %" PRIu64 ": %s, attempt %" PRIu32
+				      "%s%.*s",
+				      b->id, name, b->job.attempts,
+				      to.len ? ", delivered to " : "",
+				      (int)to.len, (const char *)to.data));
 	else
 		row_history(c, number,
 			    fx_printf(&c->fx,
@@ -308,9 +345,11 @@ static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
 	bool was_hung = gtx_status_hung((int)g->status);
 
 	take_texts(c, b, o);
-	g->n_hung -= branch_hung(b->status);
-	g->n_hung += branch_hung(o->next);
-	b->status = o->next;
+	c->stats.dead_letters += b->mode == MODE_MSG &&
+				 !branch_hung(b->status) &&
+				 branch_hung(o->next);
+	c->stats.delivered += b->mode == MODE_MSG && o->done && !o->silent;
+	branch_becomes(c, b, o->next);
 	b->job.failures = o->failures;
 	b->job.busy = 0;
 	g->status = o->gtx_next;
@@ -319,7 +358,7 @@ static void commit_outcome(struct core *c, struct branch *b, struct outcome *o)
 	} else if (branch_hung(b->status)) {
 		job_place(c, &b->job, PLACE_HUNG);
 	} else {
-		job_due(c, &b->job, job_back_off(c, b->job.failures));
+		job_due(c, &b->job, pause(c, b));
 	}
 	if (o->ends) {
 		ending_commit(c, g, &o->ending);

@@ -9,6 +9,10 @@ enum gtx_tag {
 	GTX_N_BRANCHES = 6,
 	GTX_ORDERED = 7,
 	GTX_KIND = 8,
+	GTX_CHECK = 9,
+	GTX_PARTICIPANT = 10,
+	GTX_CALL_TIMEOUT = 11,
+	GTX_DECIDED = 12,
 };
 
 enum branch_tag {
@@ -28,6 +32,10 @@ enum branch_tag {
 	BR_LOCK_KEY = 14, /* once for each, in order */
 	BR_PARTICIPANT = 15,
 	BR_CALL_TIMEOUT = 16,
+	BR_DELIVER_AFTER = 17,
+	BR_SCHEDULE = 18,
+	BR_TOPIC = 19,
+	BR_SUBSCRIBER = 20,
 };
 
 enum tombstone_tag {
@@ -45,6 +53,13 @@ enum saga_tag {
 };
 
 enum machine_tag { MACHINE_DOCUMENT = 1, MACHINE_ADDED = 2 };
+
+enum topic_tag {
+	TOPIC_NAME = 1,
+	TOPIC_SUBSCRIBER = 2,
+	TOPIC_RESOURCE = 3,
+	TOPIC_PARTICIPANT = 4,
+};
 
 enum number_tag { NUMBER_VALUE = 1 };
 
@@ -70,7 +85,7 @@ static void put_number(struct buf *out, int tag, uint64_t v)
 
 void record_put_gtx(struct buf *out, const struct gtx_record *r)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, r->kind == KIND_PLAIN ? 1 : 2);
 	put_number(out, GTX_STATUS, (uint64_t)r->status);
 	put_bytes(out, GTX_NAME, r->name);
 	put_bytes(out, GTX_APPLICATION, r->application);
@@ -79,11 +94,15 @@ void record_put_gtx(struct buf *out, const struct gtx_record *r)
 	put_number(out, GTX_N_BRANCHES, r->n_branches);
 	put_number(out, GTX_ORDERED, r->ordered);
 	put_number(out, GTX_KIND, (uint64_t)r->kind);
+	put_bytes(out, GTX_CHECK, r->check);
+	put_bytes(out, GTX_PARTICIPANT, r->participant);
+	put_number(out, GTX_CALL_TIMEOUT, r->call_timeout_ms);
+	put_number(out, GTX_DECIDED, r->decided_wall_ms);
 }
 
 void record_put_branch(struct buf *out, const struct branch_record *r)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, 1);
 	put_number(out, BR_MODE, (uint64_t)r->mode);
 	put_number(out, BR_STATUS, (uint64_t)r->status);
 	put_number(out, BR_CLIENT_KEY, r->client_key);
@@ -93,6 +112,10 @@ void record_put_branch(struct buf *out, const struct branch_record *r)
 	put_bytes(out, BR_DATA, r->application_data);
 	put_bytes(out, BR_PARTICIPANT, r->participant);
 	put_number(out, BR_CALL_TIMEOUT, r->call_timeout_ms);
+	put_number(out, BR_DELIVER_AFTER, r->deliver_after_ms);
+	put_bytes(out, BR_SCHEDULE, r->schedule);
+	put_bytes(out, BR_TOPIC, r->topic);
+	put_bytes(out, BR_SUBSCRIBER, r->subscriber);
 	put_number(out, BR_ATTEMPTS, r->attempts);
 	put_number(out, BR_FAILURES, r->failures);
 	put_number(out, BR_RESOLUTION, (uint64_t)r->resolution);
@@ -105,7 +128,7 @@ void record_put_branch(struct buf *out, const struct branch_record *r)
 
 void record_put_tombstone(struct buf *out, const struct tombstone_record *r)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, 1);
 	put_number(out, TOMB_STATUS, (uint64_t)r->status);
 	put_number(out, TOMB_ENDED, r->ended_wall_ms);
 	put_bytes(out, TOMB_MACHINE, r->machine);
@@ -114,7 +137,7 @@ void record_put_tombstone(struct buf *out, const struct tombstone_record *r)
 
 void record_put_saga(struct buf *out, const struct saga_record *r)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, 1);
 	put_number(out, SAGA_MACHINE, r->machine);
 	put_bytes(out, SAGA_STATE, r->state);
 	put_bytes(out, SAGA_PARTICIPANT, r->participant);
@@ -123,14 +146,23 @@ void record_put_saga(struct buf *out, const struct saga_record *r)
 
 void record_put_machine(struct buf *out, const struct machine_record *r)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, 1);
 	put_bytes(out, MACHINE_DOCUMENT, r->document);
 	put_number(out, MACHINE_ADDED, r->added_wall_ms);
 }
 
+void record_put_topic(struct buf *out, const struct topic_record *r)
+{
+	buf_put_u8(out, 1);
+	put_bytes(out, TOPIC_NAME, r->topic);
+	put_bytes(out, TOPIC_SUBSCRIBER, r->subscriber);
+	put_bytes(out, TOPIC_RESOURCE, r->resource);
+	put_bytes(out, TOPIC_PARTICIPANT, r->participant);
+}
+
 void record_put_number(struct buf *out, uint64_t number)
 {
-	buf_put_u8(out, RECORD_VERSION);
+	buf_put_u8(out, 1);
 	put_number(out, NUMBER_VALUE, number);
 }
 
@@ -202,6 +234,16 @@ static bool gtx_field(struct gtx_record *out, const struct field *f)
 		ok = number_to(&v, f, 1);
 		out->ordered = v != 0;
 		break;
+	case GTX_CHECK:
+		out->check = f->bytes;
+		break;
+	case GTX_PARTICIPANT:
+		out->participant = f->bytes;
+		break;
+	case GTX_CALL_TIMEOUT:
+		return number_to(&out->call_timeout_ms, f, DURATION_MAX);
+	case GTX_DECIDED:
+		return number_to(&out->decided_wall_ms, f, UINT64_MAX);
 	case GTX_KIND:
 		ok = number_to(&v, f, KIND_SAGA);
 		out->kind = (enum gtx_kind)v;
@@ -224,10 +266,34 @@ int record_get_gtx(struct gtx_record *out, struct bytes body)
 	while (next_field(&r, &f))
 		if (!gtx_field(&record, &f))
 			return E_CORRUPT;
-	if (r.failed || record.status == GTX_UNKNOWN)
+	if (r.failed || record.status == GTX_UNKNOWN ||
+	    (record.check.len > 0 && record.kind != KIND_MESSAGE))
 		return E_CORRUPT;
 	*out = record;
 	return OK;
+}
+
+size_t record_schedule_len(struct bytes schedule)
+{
+	return schedule.len / 8;
+}
+
+uint64_t record_schedule(struct bytes schedule, size_t i)
+{
+	struct reader r = reader_of(
+		(struct bytes){ schedule.data + 8 * i, schedule.len - 8 * i });
+
+	return read_u64(&r);
+}
+
+static bool good_schedule(struct bytes schedule)
+{
+	if (schedule.len % 8 != 0)
+		return false;
+	for (size_t i = 0; i < record_schedule_len(schedule); i++)
+		if (record_schedule(schedule, i) > DURATION_MAX)
+			return false;
+	return true;
 }
 
 static bool branch_bytes(struct branch_record *out, const struct field *f)
@@ -248,6 +314,15 @@ static bool branch_bytes(struct branch_record *out, const struct field *f)
 	case BR_PARTICIPANT:
 		out->participant = f->bytes;
 		return true;
+	case BR_TOPIC:
+		out->topic = f->bytes;
+		return true;
+	case BR_SUBSCRIBER:
+		out->subscriber = f->bytes;
+		return true;
+	case BR_SCHEDULE:
+		out->schedule = f->bytes;
+		return good_schedule(f->bytes);
 	case BR_VALUES:
 		out->values = f->bytes;
 		return true;
@@ -285,6 +360,8 @@ static bool branch_field(struct branch_record *out, const struct field *f)
 		return ok;
 	case BR_CLIENT_KEY:
 		return number_to(&out->client_key, f, UINT64_MAX);
+	case BR_DELIVER_AFTER:
+		return number_to(&out->deliver_after_ms, f, DURATION_MAX);
 	case BR_CALL_TIMEOUT:
 		return number_to(&out->call_timeout_ms, f, DURATION_MAX);
 	case BR_ATTEMPTS:
@@ -423,6 +500,44 @@ int record_get_machine(struct machine_record *out, struct bytes body)
 			return E_CORRUPT;
 	}
 	if (r.failed || record.document.len == 0)
+		return E_CORRUPT;
+	*out = record;
+	return OK;
+}
+
+static void topic_field(struct topic_record *out, const struct field *f)
+{
+	switch (f->tag) {
+	case TOPIC_NAME:
+		out->topic = f->bytes;
+		break;
+	case TOPIC_SUBSCRIBER:
+		out->subscriber = f->bytes;
+		break;
+	case TOPIC_RESOURCE:
+		out->resource = f->bytes;
+		break;
+	case TOPIC_PARTICIPANT:
+		out->participant = f->bytes;
+		break;
+	default: /* of a later version */
+		break;
+	}
+}
+
+int record_get_topic(struct topic_record *out, struct bytes body)
+{
+	struct topic_record record = { 0 };
+	struct reader r;
+	struct field f;
+	int rc = open_body(&r, body);
+
+	if (rc != OK)
+		return rc;
+	while (next_field(&r, &f))
+		topic_field(&record, &f);
+	if (r.failed || record.topic.len == 0 || record.subscriber.len == 0 ||
+	    record.resource.len == 0)
 		return E_CORRUPT;
 	*out = record;
 	return OK;

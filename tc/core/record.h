@@ -4,15 +4,17 @@
 /*
  * Bodies of stored rows <-> structs.
  *
- *   body  = version u8 (1), then fields
+ *   body  = version u8, then fields
  *   field = tag u8, len u32, len bytes
  *
  * Rules
  * -----
  *  - A field with its zero value is not written; a tag that the reader does not
  *    know is skipped, a missing field is zero. So a row outlives an upgrade and
- *    the way back. Tags are never used again. A change that an old reader must
- *    not skip raises the version.
+ *    the way back. Tags are never used again.
+ *  - The version is the lowest that can be read without harm: 1, but 2 for what
+ *    an old reader would take for a plain transaction (and roll back after its
+ *    time-out, though it may be committed).
  *  - Numbers are 8 bytes, big-endian.
  *  - Decoded bytes borrow from the body.
  *
@@ -22,7 +24,7 @@
 #include "base/buf.h"
 #include "tc/core/core.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 struct gtx_record {
 	enum gtx_status status;
@@ -33,6 +35,10 @@ struct gtx_record {
 	uint64_t n_branches; /* registered in all; written with the decision */
 	bool ordered;
 	enum gtx_kind kind;
+	uint64_t decided_wall_ms; /* 0: not yet */
+	struct bytes check;       /* of a message: the target that is asked */
+	struct bytes participant; /* and what its caller must know */
+	uint64_t call_timeout_ms;
 };
 
 struct branch_record {
@@ -45,6 +51,10 @@ struct branch_record {
 	struct bytes application_data;
 	struct bytes participant;
 	uint64_t call_timeout_ms;
+	uint64_t deliver_after_ms;
+	struct bytes schedule; /* u64 each, big-endian; record_schedule() */
+	struct bytes topic;
+	struct bytes subscriber;
 	uint64_t attempts;
 	uint64_t failures;
 	enum resolution resolution;
@@ -74,12 +84,24 @@ struct machine_record {
 	uint64_t added_wall_ms;
 };
 
+struct topic_record {
+	struct bytes topic;
+	struct bytes subscriber;
+	struct bytes resource;
+	struct bytes participant;
+};
+
+/* How many times there are, and the i-th of them. */
+size_t record_schedule_len(struct bytes schedule);
+uint64_t record_schedule(struct bytes schedule, size_t i);
+
 /* Append the body; the buffer's stickiness tells of E_NOMEM. */
 void record_put_gtx(struct buf *out, const struct gtx_record *r);
 void record_put_branch(struct buf *out, const struct branch_record *r);
 void record_put_tombstone(struct buf *out, const struct tombstone_record *r);
 void record_put_saga(struct buf *out, const struct saga_record *r);
 void record_put_machine(struct buf *out, const struct machine_record *r);
+void record_put_topic(struct buf *out, const struct topic_record *r);
 void record_put_number(struct buf *out, uint64_t number);
 
 /*
@@ -97,6 +119,7 @@ MUST_CHECK int record_get_tombstone(struct tombstone_record *out,
 MUST_CHECK int record_get_saga(struct saga_record *out, struct bytes body);
 MUST_CHECK int record_get_machine(struct machine_record *out,
 				  struct bytes body);
+MUST_CHECK int record_get_topic(struct topic_record *out, struct bytes body);
 MUST_CHECK int record_get_number(uint64_t *out, struct bytes body);
 
 #endif

@@ -1,35 +1,8 @@
 #include "tc/core/model.h"
 
-#include "base/hash.h"
-
-#include <inttypes.h>
-
 /*
  * Branches come in, and row locks with them: at once, or after waiting.
  */
-
-/* ---- what is wrong with a request ---- */
-
-static int check_branch(struct core *c, const struct request *rq,
-			const char **what)
-{
-	const struct core_config *k = &c->config;
-
-	*what = "unknown branch mode";
-	if ((int)rq->mode < 0 ||
-	    (rq->mode > MODE_SAGA_ANNOTATION && rq->mode != MODE_MSG))
-		return E_INVALID;
-	*what = "a branch needs a resource";
-	if (rq->resource.len == 0)
-		return E_INVALID;
-	*what = "application longer than text_max";
-	if (rq->application.len > k->text_max)
-		return E_LIMIT;
-	*what = "application data longer than application_data_max";
-	if (rq->application_data.len > k->application_data_max)
-		return E_LIMIT;
-	return target_check(c, rq, rq->resource, what);
-}
 
 static const char *bad_keys(const struct core *c, const struct request *rq,
 			    int *err)
@@ -42,15 +15,6 @@ static const char *bad_keys(const struct core *c, const struct request *rq,
 		if (rq->lock_keys[i].len == 0)
 			return "an empty lock key";
 	return NULL;
-}
-
-static int refuse(struct core *c, const struct request *rq, const struct gtx *g,
-		  int err, const char *what)
-{
-	struct answer a = answer_about(rq, err, g);
-
-	a.what = what;
-	return answer_give(c, &a, answer_rests_on(c, g));
 }
 
 /* Why there is no room for it; NULL if there is. */
@@ -66,47 +30,6 @@ static const char *no_room(const struct core *c, const struct gtx *g,
 
 /* ---- a branch is taken in ---- */
 
-static void say_registered(struct core *c, const struct gtx *g,
-			   const struct branch *b, const struct lock_set *set)
-{
-	struct bytes resource = b->job.lane->resource->name;
-
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx,
-			      "register branch %" PRIu64
-			      " %s on %.*s, %zu lock keys",
-			      b->id, branch_mode_name((int)b->mode),
-			      (int)resource.len, (const char *)resource.data,
-			      set ? set->n : 0));
-}
-
-static struct branch_spec spec_of(const struct core *c, const struct gtx *g,
-				  const struct request *rq)
-{
-	const struct peer *p = peers_find(&c->peers, rq->peer);
-	struct branch_spec spec = {
-		.id = c->ids.next,
-		.mode = rq->mode,
-		.client_key = rq->client_key,
-		.resource = rq->resource,
-		.application = rq->application,
-		.application_data = rq->application_data,
-		.participant = rq->participant,
-		.call_timeout_ms = rq->call_timeout_ms,
-	};
-
-	if (rq->mode == MODE_MSG || rq->mode == MODE_SAGA) {
-		spec.application = BYTES("");
-	} else if (p && (rq->application.len == 0 ||
-			 bytes_equal(rq->application, p->application))) {
-		spec.application = p->application;
-		spec.instance = p->instance;
-	} else if (spec.application.len == 0) {
-		spec.application = g->application;
-	}
-	return spec;
-}
-
 static int stage_branch(struct core *c, struct gtx *g, struct branch *b,
 			struct lock_set *set)
 {
@@ -118,7 +41,7 @@ static int stage_branch(struct core *c, struct gtx *g, struct branch *b,
 	if (!g->stored)
 		row_put_gtx(c, g, &gr, true);
 	row_put_branch(c, b, g, &r, true);
-	say_registered(c, g, b, set);
+	branch_say(c, g, b, r.n_lock_keys);
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 
@@ -127,12 +50,14 @@ static int stage_branch(struct core *c, struct gtx *g, struct branch *b,
 static int admit(struct core *c, struct gtx *g, const struct request *rq,
 		 struct lock_set *set)
 {
-	struct branch_spec spec = spec_of(c, g, rq);
+	struct branch_spec spec = branch_spec(c, g, rq);
 	struct answer a = answer_about(rq, OK, g);
 	struct branch *b;
 	struct ask *ask;
-	int rc = branch_new(&b, c, &spec);
+	int rc;
 
+	spec.delivery.schedule = branch_schedule(c, rq);
+	rc = fx_ok(&c->fx) ? branch_new(&b, c, &spec) : E_NOMEM;
 	if (rc != OK)
 		return rc;
 	a.branch = b->id;
@@ -143,16 +68,10 @@ static int admit(struct core *c, struct gtx *g, const struct request *rq,
 		branch_free(c, b);
 		return rc;
 	}
-	REQUIRE(ids_take(&c->ids, 1) == b->id);
-	b->seq = row_seq(c);
-	b->stored = g->stored = true;
 	b->locks = set;
 	if (set)
 		lock_set_claim(set, &c->locks, &g->party);
-	branch_join(c, b, g);
-	map_insert(&c->branches, &b->by_id, hash_u64(c->config.seed, b->id));
-	g->n_branches++;
-	c->stats.branches++;
+	branch_admit(c, b, g);
 	answer_commit(c, ask);
 	return OK;
 }
@@ -389,17 +308,6 @@ static int start_waiting(struct core *c, struct gtx *g,
 
 /* ---- requests ---- */
 
-static struct branch *find_same(const struct gtx *g, const struct request *rq)
-{
-	LIST_EACH(node, &g->branches) {
-		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
-
-		if (rq->client_key && b->client_key == rq->client_key)
-			return b;
-	}
-	return NULL;
-}
-
 static struct waiter *find_waiter(const struct gtx *g, const struct request *rq)
 {
 	LIST_EACH(node, &g->party.waits) {
@@ -411,23 +319,6 @@ static struct waiter *find_waiter(const struct gtx *g, const struct request *rq)
 			return w;
 	}
 	return NULL;
-}
-
-/* It was asked before: tell again what was told, or will be. */
-static int repeat(struct core *c, struct gtx *g, const struct branch *b,
-		  const struct request *rq)
-{
-	struct answer a = answer_about(rq, OK, g);
-
-	if (b->mode != rq->mode ||
-	    !bytes_equal(b->job.lane->resource->name, rq->resource))
-		return refuse(c, rq, g, E_INVALID,
-			      "client_key was used for another branch");
-	if (b->status == BRANCH_PHASE_ONE_FAILED)
-		return refuse(c, rq, g, E_STATE,
-			      "this branch was reported as failed");
-	a.branch = b->id;
-	return answer_give(c, &a, b->seq);
 }
 
 /* Somebody stands in the way. */
@@ -468,7 +359,7 @@ static int with_set(struct core *c, struct gtx *g, const struct request *rq,
 			break_cycles(c, &g->party);
 		return rc;
 	}
-	rc = full ? refuse(c, rq, g, E_LIMIT, full)
+	rc = full ? request_refuse(c, rq, g, E_LIMIT, full)
 		  : answer_give(c, &a, c->commit_seq);
 	if (rc == OK)
 		lock_set_free(set, &c->locks);
@@ -503,26 +394,26 @@ int handle_register(struct core *c, const struct request *rq)
 	if (g->saga)
 		return saga_refuse(c, rq, g);
 	if (g->status != GTX_BEGIN)
-		return refuse(c, rq, g, E_STATE,
-			      "no branch can be added any more");
-	err = check_branch(c, rq, &bad);
+		return request_refuse(c, rq, g, E_STATE,
+				      "no branch can be added any more");
+	err = branch_check(c, g, rq, &bad);
 	if (err == E_NOMEM)
 		return err;
 	if (err == OK)
 		bad = bad_keys(c, rq, &err);
 	if (bad)
-		return refuse(c, rq, g, err, bad);
-	same = find_same(g, rq);
+		return request_refuse(c, rq, g, err, bad);
+	same = branch_same(g, rq);
 	if (same)
-		return repeat(c, g, same, rq);
+		return branch_repeat(c, g, same, rq);
 	waits = find_waiter(g, rq);
 	if (waits) {
 		waiter_aim(c, waits, rq);
 		return OK;
 	}
-	if (!ids_have(&c->ids, 1))
+	if (!ids_have(&c->ids, branches_of(c, rq)))
 		return request_park(c, rq);
-	return with_keys(c, g, rq);
+	return rq->topic ? publish(c, g, rq) : with_keys(c, g, rq);
 }
 
 int handle_lock_check(struct core *c, const struct request *rq)
@@ -536,9 +427,9 @@ int handle_lock_check(struct core *c, const struct request *rq)
 	if (g->saga)
 		return saga_refuse(c, rq, g);
 	if (g->status != GTX_BEGIN)
-		return refuse(c, rq, g, E_STATE, "it has been decided");
+		return request_refuse(c, rq, g, E_STATE, "it has been decided");
 	bad = bad_keys(c, rq, &err);
 	if (bad)
-		return refuse(c, rq, g, err, bad);
+		return request_refuse(c, rq, g, err, bad);
 	return with_keys(c, g, rq);
 }

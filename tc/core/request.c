@@ -40,16 +40,18 @@ static void parked_free(struct core *c, struct parked *p)
 	mem_free(c->mem, p);
 }
 
-static uint64_t numbers_for(const struct request *rq)
+static uint64_t numbers_for(const struct core *c, const struct request *rq)
 {
-	return rq->type == RQ_IDS ? rq->count : 1;
+	return rq->type == RQ_IDS        ? rq->count
+	       : rq->type == RQ_REGISTER ? branches_of(c, rq)
+					 : 1;
 }
 
 int unit_parked(struct core *c)
 {
 	struct parked *p = first_parked(c);
 
-	if (!p || !ids_have(&c->ids, numbers_for(p->rq)))
+	if (!p || !ids_have(&c->ids, numbers_for(c, p->rq)))
 		return 0;
 	if (handle_request(c, p->rq) != OK)
 		return E_NOMEM;
@@ -70,7 +72,7 @@ void parked_of_peer(struct core *c, uint64_t peer)
 int unit_ids(struct core *c)
 {
 	struct parked *p = first_parked(c);
-	uint64_t end = ids_wanted(&c->ids, p ? numbers_for(p->rq) : 1);
+	uint64_t end = ids_wanted(&c->ids, p ? numbers_for(c, p->rq) : 1);
 
 	if (end == 0)
 		return 0;
@@ -134,6 +136,15 @@ int answer_from_tomb(struct core *c, const struct request *rq,
 	return answer_forced(c, &a, tomb);
 }
 
+int request_refuse(struct core *c, const struct request *rq,
+		   const struct gtx *g, int err, const char *what)
+{
+	struct answer a = answer_about(rq, err, g);
+
+	a.what = what;
+	return answer_give(c, &a, answer_rests_on(c, g));
+}
+
 int request_gtx(struct core *c, const struct request *rq, struct gtx **out)
 {
 	struct bytes coordinator;
@@ -161,7 +172,7 @@ int request_gtx(struct core *c, const struct request *rq, struct gtx **out)
 
 /* ---- begin ---- */
 
-static const char *bad_begin(const struct core *c, const struct request *rq)
+static const char *begin_limit(const struct core *c, const struct request *rq)
 {
 	const struct core_config *k = &c->config;
 
@@ -176,22 +187,54 @@ static const char *bad_begin(const struct core *c, const struct request *rq)
 	return NULL;
 }
 
+static int check_begin(struct core *c, const struct request *rq,
+		       const char **what)
+{
+	*what = begin_limit(c, rq);
+	if (*what)
+		return E_LIMIT;
+	*what = "what is begun is a transaction or a message";
+	if (rq->kind != KIND_PLAIN && rq->kind != KIND_MESSAGE)
+		return E_INVALID;
+	*what = "only of a message somebody is asked whether it is committed";
+	if (rq->check.len > 0 && rq->kind != KIND_MESSAGE)
+		return E_INVALID;
+	return target_check(c, rq, rq->check, what);
+}
+
+static int begin_gtx(struct gtx **out, struct core *c, const struct request *rq)
+{
+	const struct peer *p = peers_find(&c->peers, rq->peer);
+	const struct back_check_spec check = { rq->check, rq->participant,
+					       rq->call_timeout_ms };
+	int rc = gtx_new(out, c, c->ids.next, rq->name,
+			 p ? p->application : rq->application);
+
+	if (rc != OK || rq->check.len == 0)
+		return rc;
+	rc = check_new(c, *out, &check);
+	if (rc != OK)
+		gtx_free(c, *out);
+	return rc;
+}
+
 static int handle_begin(struct core *c, const struct request *rq)
 {
-	const char *bad = bad_begin(c, rq);
-	struct peer *p = peers_find(&c->peers, rq->peer);
-	struct bytes application = p ? p->application : rq->application;
+	const char *what;
 	struct answer a;
 	struct gtx *g;
-	int rc;
+	int rc = check_begin(c, rq, &what);
 
-	if (bad)
-		return request_deny(c, rq, E_LIMIT, bad);
+	if (rc == E_NOMEM)
+		return rc;
+	if (rc != OK)
+		return request_deny(c, rq, rc, what);
 	if (!ids_have(&c->ids, 1))
 		return request_park(c, rq);
-	rc = gtx_new(&g, c, c->ids.next, rq->name, application);
+	rc = begin_gtx(&g, c, rq);
 	if (rc != OK)
 		return rc;
+	g->kind = rq->kind;
 	g->status = GTX_BEGIN;
 	g->ordered = rq->ordered;
 	g->timeout_ms =
@@ -208,6 +251,7 @@ static int handle_begin(struct core *c, const struct request *rq)
 	roll_add(&c->roll, g->party.number, g);
 	timer_set(c, &g->timer, c->now_ms + g->timeout_ms);
 	c->stats.begun++;
+	c->stats.messages += g->kind == KIND_MESSAGE;
 	return OK;
 }
 
@@ -227,6 +271,19 @@ static int decided_before(struct core *c, struct gtx *g,
 	return rc;
 }
 
+/* An XA branch that failed has been rolled back by its database: what the
+ * others did cannot be committed without it. */
+static bool failed_for_all(const struct gtx *g)
+{
+	LIST_EACH(node, &g->branches) {
+		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
+
+		if (b->mode == MODE_XA && b->status == BRANCH_PHASE_ONE_FAILED)
+			return true;
+	}
+	return false;
+}
+
 static int handle_decision(struct core *c, const struct request *rq)
 {
 	enum gtx_event event =
@@ -242,6 +299,8 @@ static int handle_decision(struct core *c, const struct request *rq)
 					      : saga_rollback(c, rq, g);
 	switch (gtx_rule(g->status, event).verdict) {
 	case VERDICT_MOVE:
+		if (event == GTX_EV_COMMIT && failed_for_all(g))
+			return decide_against(c, g, rq);
 		return decide(c, g, event, rq);
 	case VERDICT_STAY:
 		return decided_before(c, g, rq);
@@ -379,6 +438,10 @@ static int handle_report(struct core *c, const struct request *rq)
 		return answer_give(c, &a, answer_rests_on(c, g));
 	}
 	REQUIRE(report_event(rq->report, &event));
+	a.err = E_INVALID;
+	a.what = "a delivery has no phase one to be reported";
+	if (b->mode == MODE_MSG)
+		return answer_give(c, &a, answer_rests_on(c, g));
 	a.err = E_STATE;
 	a.what = "it has been decided";
 	if (g->status != GTX_BEGIN)
@@ -446,6 +509,10 @@ int handle_request(struct core *c, const struct request *rq)
 		return handle_machine_put(c, rq);
 	case RQ_MACHINE_DROP:
 		return handle_machine_drop(c, rq);
+	case RQ_SUBSCRIBE:
+		return handle_subscribe(c, rq);
+	case RQ_UNSUBSCRIBE:
+		return handle_unsubscribe(c, rq);
 	default:
 		return request_deny(c, rq, E_INVALID, "unknown request");
 	}

@@ -32,7 +32,7 @@ static void drop(struct core *c, enum row_table table, uint64_t id)
 
 struct gtx_record gtx_record(const struct gtx *g)
 {
-	return (struct gtx_record){
+	struct gtx_record r = {
 		.status = g->status,
 		.name = g->name,
 		.application = g->application,
@@ -41,7 +41,15 @@ struct gtx_record gtx_record(const struct gtx *g)
 		.n_branches = g->n_branches,
 		.ordered = g->ordered,
 		.kind = g->kind,
+		.decided_wall_ms = g->decided_wall_ms,
 	};
+
+	if (g->check) {
+		r.check = g->check->job.lane->resource->name;
+		r.participant = g->check->participant;
+		r.call_timeout_ms = g->check->job.timeout_ms;
+	}
+	return r;
 }
 
 void row_put_gtx(struct core *c, const struct gtx *g,
@@ -65,6 +73,9 @@ void row_delete_gtx(struct core *c, const struct gtx *g)
 
 struct branch_record branch_record(const struct branch *b)
 {
+	static const struct delivery none;
+	const struct delivery *d = b->delivery ? b->delivery : &none;
+
 	return (struct branch_record){
 		.mode = b->mode,
 		.status = b->status,
@@ -75,6 +86,10 @@ struct branch_record branch_record(const struct branch *b)
 		.application_data = b->application_data,
 		.participant = b->participant,
 		.call_timeout_ms = b->job.timeout_ms,
+		.deliver_after_ms = d->after_ms,
+		.schedule = d->schedule,
+		.topic = d->topic,
+		.subscriber = d->subscriber,
 		.attempts = b->job.attempts,
 		.failures = b->job.failures,
 		.resolution = b->resolution,
@@ -136,6 +151,26 @@ static void put_number(struct core *c, uint64_t which, uint64_t number)
 	buf_init(&body, &c->fx.arena.as_mem);
 	record_put_number(&body, number);
 	put(c, ROW_META, which, fx_take(&c->fx, &body), true);
+}
+
+void row_put_topic(struct core *c, uint64_t id, const struct topic_record *r)
+{
+	struct buf body;
+	struct row *row;
+
+	buf_init(&body, &c->fx.arena.as_mem);
+	record_put_topic(&body, r);
+	row = put(c, ROW_TOPIC, id, fx_take(&c->fx, &body), true);
+	row->name = fx_copy(&c->fx, r->topic);
+}
+
+void row_delete_topic(struct core *c, uint64_t id)
+{
+	struct effect *e = fx_add(&c->fx, FX_DELETE);
+
+	e->forced = true;
+	e->row.table = ROW_TOPIC;
+	e->row.id = id;
 }
 
 void row_put_ids(struct core *c, uint64_t end)

@@ -22,6 +22,8 @@ static uint64_t next_due(const struct gtx *g, uint64_t now_ms)
 {
 	uint64_t due = until(&g->timer, now_ms);
 
+	if (check_is_asked(g) && g->check->job.place == PLACE_DUE)
+		due = until(&g->check->job.timer, now_ms);
 	LIST_EACH(node, &g->branches) {
 		uint64_t d = until(&branch_at(node)->job.timer, now_ms);
 
@@ -40,7 +42,68 @@ static struct bytes last_error(const struct gtx *g)
 	LIST_EACH(node, &g->branches)
 		if (branch_at(node)->error.len)
 			error = branch_at(node)->error;
-	return error;
+	return check_is_asked(g) ? g->check->error : error;
+}
+
+/* ---- why it is not finished yet ---- */
+
+static const char *why_due(const struct job *j, bool delayed)
+{
+	return delayed   ? "its delay is not over"
+	       : j->busy ? "its participant is busy with it; asked again soon"
+			 : "the last attempt failed; the next is due";
+}
+
+static const char *why_job(const struct job *j, bool delayed)
+{
+	switch (j->place) {
+	case PLACE_BLOCKED:
+		return "another branch must be finished first";
+	case PLACE_QUEUED:
+		return lane_served(j->lane)
+			       ? "its participant has no free place"
+			       : "nobody who has this resource is connected";
+	case PLACE_FLIGHT:
+		return "its participant has not answered yet";
+	case PLACE_DUE:
+		return why_due(j, delayed);
+	case PLACE_HELD:
+		return "a resolution is being stored";
+	case PLACE_HUNG:
+		return "it needs an operator";
+	default:
+		return NULL;
+	}
+}
+
+static const char *why_branch(const struct core *c, const struct branch *b)
+{
+	if (branch_finished(b->status))
+		return NULL;
+	if (b->gtx->status == GTX_BEGIN)
+		return "it is not decided yet";
+	if (b->job.place == PLACE_HUNG && b->mode == MODE_MSG)
+		return "a dead letter: it is delivered again when an operator "
+		       "retries it";
+	return why_job(&b->job, delivery_rest_ms(c, b) > 0);
+}
+
+static const char *why_check(const struct job *j)
+{
+	if (j->place == PLACE_QUEUED && !lane_served(j->lane))
+		return "its producer is silent, and nobody is connected who "
+		       "could say whether it was committed";
+	return "its producer is silent; who knows is asked whether it was "
+	       "committed";
+}
+
+static const char *why_gtx(const struct gtx *g)
+{
+	if (g->status != GTX_BEGIN)
+		return NULL; /* see its branches */
+	if (check_is_asked(g))
+		return why_check(&g->check->job);
+	return "it is not decided yet";
 }
 
 static void view_saga(const struct saga_run *run, struct gtx_view *v)
@@ -66,10 +129,13 @@ static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
 		.next_due_ms = next_due(g, now_ms),
 		.last_error = last_error(g),
 		.kind = g->kind,
+		.why = why_gtx(g),
 	};
 
 	if (g->saga)
 		view_saga(g->saga, &v);
+	if (g->check)
+		v.check = g->check->job.lane->resource->name;
 	return v;
 }
 
@@ -131,7 +197,8 @@ size_t core_list(const struct core *c, const struct gtx_filter *filter,
 
 /* ---- one of them ---- */
 
-static struct branch_view view_of_branch(const struct branch *b,
+static struct branch_view view_of_branch(const struct core *c,
+					 const struct branch *b,
 					 uint64_t now_ms)
 {
 	struct branch_view v = {
@@ -148,7 +215,16 @@ static struct branch_view view_of_branch(const struct branch *b,
 		.last_error = b->error,
 		.detail = b->detail,
 		.participant = b->participant,
+		.failures = b->job.failures,
+		.why = why_branch(c, b),
 	};
+
+	if (b->delivery) {
+		v.topic = b->delivery->topic;
+		v.subscriber = b->delivery->subscriber;
+		v.deliver_after_ms = b->delivery->after_ms;
+		v.n_schedule = record_schedule_len(b->delivery->schedule);
+	}
 
 	if (b->locks) {
 		v.lock_keys = b->locks->keys;
@@ -168,7 +244,7 @@ int core_show(const struct core *c, uint64_t number, uint64_t now_ms,
 	*view = view_of(g, now_ms);
 	LIST_EACH(node, &g->branches)
 		if (branch)
-			branch(ctx, view_of_branch(branch_at(node), now_ms));
+			branch(ctx, view_of_branch(c, branch_at(node), now_ms));
 	return OK;
 }
 
@@ -187,6 +263,20 @@ int core_outcome(const struct core *c, uint64_t number, enum gtx_status *status)
 	return OK;
 }
 
+void core_topics(const struct core *c,
+		 bool (*each)(void *ctx, struct topic_view), void *ctx)
+{
+	LIST_EACH(node, &c->topics.all)
+		LIST_EACH(of_topic, &TOPIC_OF(node)->subscribers) {
+			const struct subscriber *s = SUBSCRIBER_OF(of_topic);
+			struct topic_view v = { s->topic->name, s->name,
+						s->resource, s->participant };
+
+			if (!each(ctx, v))
+				return;
+		}
+}
+
 struct core_stats core_stats(const struct core *c)
 {
 	struct core_stats s = c->stats;
@@ -195,6 +285,8 @@ struct core_stats core_stats(const struct core *c)
 	s.locks_now = c->locks.n_owned;
 	s.waiters_now = c->n_waiters;
 	s.peers_now = c->peers.n_agents;
+	s.dead_letters_now = c->n_dead_letters;
+	s.subscribers_now = c->topics.n_subscribers;
 	s.origins_now = c->peers.by_id.count - c->peers.n_agents;
 	s.tombstones_now = tombs_count(&c->tombs);
 	return s;

@@ -152,7 +152,7 @@ static int step(struct desk *d, struct event event)
 	int rc;
 
 	event.now_ms = d->now_ms;
-	event.wall_ms = d->now_ms + 1000000;
+	event.wall_ms = d->now_ms + 100000000 + (uint64_t)d->wall_skew_ms;
 	rc = core_step(d->core, &event, &fx);
 	core_check(d->core);
 	if (rc == OK)

@@ -33,6 +33,7 @@ struct desk {
 	struct core_config config;
 	const struct mem *mem;
 	uint64_t now_ms;
+	int64_t wall_skew_ms; /* what is wrong with the wall clock */
 	bool auto_store;
 	uint64_t seq; /* of the last step with rows */
 	uint64_t forced_steps;

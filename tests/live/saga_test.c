@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include "base/hash.h"
+#include "tests/fakes/http_peer.h"
 #include "tests/live/live.h"
 #include "tests/live/mover.h"
 #include "tests/live/servers.h"
@@ -31,6 +32,12 @@ static uint64_t seed = 20261121;
 	for (enum cashier_kind kind = 0; kind < CASHIER_KINDS; kind++)
 
 #define SUM "{\"sum\":10}"
+
+#define OKAY(call)                                                             \
+	do {                                                                   \
+		if ((call) != TREATY_OK)                                       \
+			fail_msg("%s: %s", #call, treaty_last_error());        \
+	} while (0)
 
 /* ---- the world ---- */
 
@@ -747,6 +754,150 @@ static void test_a_late_action_of_a_branch_is_kept_out(void **state)
 	world_close(&w);
 }
 
+/* ---- URLs ---- */
+
+struct urls {
+	struct http_peer *peer;
+	char target[64];
+	char flag[96];
+	char text[8][96]; /* URLs that were asked for */
+	size_t n;
+};
+
+static const char *put_text(char *to, size_t size, const char *a, const char *b)
+{
+	REQUIRE(strlen(a) + strlen(b) < size);
+	memcpy(to, a, strlen(a));
+	memcpy(to + strlen(a), b, strlen(b) + 1);
+	return to;
+}
+
+static const char *url(struct urls *u, const char *path)
+{
+	return put_text(u->text[u->n++], sizeof u->text[0], u->target, path);
+}
+
+/* A treatyd that may call it. */
+static void urls_open(struct urls *u, struct world *w)
+{
+	struct buf b;
+
+	memset(u, 0, sizeof *u);
+	u->peer = http_peer_start("127.0.0.1");
+	buf_init(&b, &mem_heap);
+	buf_printf(&b, "http://127.0.0.1:%u", http_peer_port(u->peer));
+	put_text(u->target, sizeof u->target, buf_text(&b), "");
+	buf_fini(&b);
+	put_text(u->flag, sizeof u->flag, "--http-targets=", u->target);
+	world_open(w);
+	treatyd_kill(&w->d);
+	assert_true(treatyd_start(&w->d, "--retry-first=20ms",
+				  "--retry-max=100ms", u->flag, NULL));
+}
+
+static void last_request_has(struct urls *u, const char *part)
+{
+	char *text = http_peer_last(u->peer);
+
+	assert_has(text, part);
+	mem_free(&mem_heap, text);
+}
+
+/* A URL, a service that gets its answer, and a URL. */
+static int run_urls(struct world *w, struct urls *u, const char *last,
+		    struct treaty_saga_run *run)
+{
+	const struct treaty_saga_options o = { .size = sizeof o,
+					       .wait_ms = 30000,
+					       .headers = "{\"Shop\":\"7\"}" };
+	struct treaty_saga_graph *g = treaty_saga_graph_new("urls", NULL);
+	const struct treaty_saga_step steps[] = {
+		{ .size = sizeof steps[0],
+		  .name = "a",
+		  .action = url(u, "/json/10"),
+		  .compensation = url(u, "/s/200?undo=a"),
+		  .input = "[1]" },
+		{ .size = sizeof steps[0],
+		  .name = "b",
+		  .action = w->m[CASHIER_PG].service,
+		  .compensation = w->m[CASHIER_PG].service,
+		  .input = "{\"sum\":\"$.[a]\"}" },
+		{ .size = sizeof steps[0], .name = "c", .action = last }
+	};
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		treaty_saga_graph_step(g, &steps[i]);
+	rc = treaty_saga_graph_start(g, w->t, &o, run);
+	treaty_saga_graph_free(g);
+	return rc;
+}
+
+static void test_steps_may_be_urls(void **state)
+{
+	struct treaty_saga_run run;
+	struct world w;
+	struct urls u;
+
+	(void)state;
+	urls_open(&u, &w);
+	OKAY(run_urls(&w, &u, url(&u, "/s/200"), &run));
+	assert_int_equal(run.status, TREATY_STATUS_COMMITTED);
+	assert_int_equal(mover_arrived(&w.m[CASHIER_PG]), 10);
+	last_request_has(&u, "POST /s/200?gid=");
+	last_request_has(&u, "&trans_type=saga&branch_id=2&op=action");
+	last_request_has(&u, "Shop: 7");
+	last_request_has(&u, run.xid);
+	treaty_saga_free(run.json);
+	OKAY(run_urls(&w, &u, url(&u, "/refuse"), &run));
+	assert_int_equal(run.status, TREATY_STATUS_ROLLBACKED);
+	assert_has(run.json, "\"error\":\"NoMoney\"");
+	assert_int_equal(mover_arrived(&w.m[CASHIER_PG]), 10);
+	last_request_has(&u, "POST /s/200?undo=a&gid=");
+	last_request_has(&u, "&branch_id=0&op=compensate");
+	last_request_has(&u, "[1]");
+	treaty_saga_free(run.json);
+	world_close(&w);
+	http_peer_stop(u.peer);
+}
+
+static void test_a_branch_may_be_undone_by_a_url(void **state)
+{
+	struct treaty_saga_branch b;
+	struct treaty_tx *tx;
+	struct world w;
+	struct urls u;
+
+	(void)state;
+	urls_open(&u, &w);
+	tx = begin_plain(&w);
+	OKAY(treaty_saga_branch(w.t, url(&u, "/s/200"), "[7]", &b));
+	OKAY(treaty_commit(tx));
+	assert_int_equal(settled(&w, b.xid), TREATY_STATUS_COMMITTED);
+	assert_int_equal(http_peer_requests(u.peer), 0);
+	OKAY(treaty_release(tx));
+	tx = begin_plain(&w);
+	OKAY(treaty_saga_branch(w.t, url(&u, "/s/200"), "[7]", &b));
+	OKAY(treaty_rollback(tx, "test"));
+	assert_int_equal(settled(&w, b.xid), TREATY_STATUS_ROLLBACKED);
+	assert_int_equal(http_peer_requests(u.peer), 1);
+	last_request_has(&u, "&op=compensate");
+	last_request_has(&u, b.branch_id);
+	last_request_has(&u, "[7]");
+	assert_int_equal(
+		treaty_saga_branch(w.t, "http://127.0.0.1:1/x", NULL, &b),
+		TREATY_E_STATE); /* the transaction is over */
+	OKAY(treaty_release(tx));
+	tx = begin_plain(&w);
+	assert_int_equal(
+		treaty_saga_branch(w.t, "http://127.0.0.1:1/x", NULL, &b),
+		TREATY_E_DENIED);
+	assert_has(treaty_last_error(), "http_targets");
+	OKAY(treaty_release(tx));
+	world_close(&w);
+	http_peer_stop(u.peer);
+}
+
 /* ---- processes that get killed ---- */
 
 /* Modes: "serve" offers the services, "stall" does not come back from them. */
@@ -1043,6 +1194,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(
 			test_a_branch_is_compensated_if_its_transaction_rolls_back),
 		cmocka_unit_test(test_a_late_action_of_a_branch_is_kept_out),
+		cmocka_unit_test(test_steps_may_be_urls),
+		cmocka_unit_test(test_a_branch_may_be_undone_by_a_url),
 		cmocka_unit_test(
 			test_a_service_killed_in_its_action_is_called_again),
 		cmocka_unit_test(

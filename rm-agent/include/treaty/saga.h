@@ -186,7 +186,9 @@ struct treaty_saga_options {
 	/* Not at its end by then, it is undone. 0: what the definition says.
 	 * Not for recovery forward. */
 	uint64_t deadline_ms;
-	uint32_t wait_ms;    /* wait for the end; 0: only for the start */
+	/* Wait for the end; 0: only for the start. Not longer than the
+	 * coordinator allows (reply_wait_max). */
+	uint32_t wait_ms;
 	const char *headers; /* {"name": "value", …} for URLs; NULL: none */
 };
 
@@ -355,11 +357,11 @@ struct treaty_saga_branch {
  *
  * TREATY_E_STATE     no global transaction on this thread, or it takes no more
  *                    branches (decided, timed out)
- * TREATY_E_INVALID   the payload is not JSON, or no such URL may be called
+ * TREATY_E_INVALID   the payload is not JSON, or this is no URL to call
+ * TREATY_E_DENIED    a URL that the coordinator may not call (http_targets)
  * TREATY_E_NOTFOUND  the coordinator does not know the transaction
  * TREATY_E_UNKNOWN   roll back, do not do the action
- * TREATY_E_LIMIT, TREATY_E_TIMEOUT, TREATY_E_CLOSED, TREATY_E_DENIED,
- * TREATY_E_NOMEM
+ * TREATY_E_LIMIT, TREATY_E_TIMEOUT, TREATY_E_CLOSED, TREATY_E_NOMEM
  */
 TREATY_API int treaty_saga_branch(struct treaty *t, const char *compensation,
 				  const char *payload,

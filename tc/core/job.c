@@ -103,6 +103,13 @@ uint64_t job_back_off(struct core *c, uint32_t failures)
 
 /* ---- sending ---- */
 
+/* Of the next command. A late answer to a call of an earlier life must not be
+ * taken for one to a call of this life, so their numbers differ. */
+static uint64_t next_id(const struct core *c, const struct job *j)
+{
+	return (c->command + 1) | (j->kind == JOB_CALL ? c->life : 0);
+}
+
 static uint64_t patience(const struct core *c, const struct job *j)
 {
 	return j->timeout_ms ? j->timeout_ms : c->config.command_timeout_ms;
@@ -113,7 +120,7 @@ static void stage_command(struct core *c, const struct job *j,
 {
 	struct command command = {
 		.peer = to->id,
-		.id = c->command + 1,
+		.id = next_id(c, j),
 		.xid = fx_xid(&c->fx, c->config.coordinator,
 			      hooks_of(j)->gtx(j)),
 		.resource = j->lane->resource->name,
@@ -141,7 +148,8 @@ int unit_send(struct core *c)
 	peers_sent(p, node);
 	j->place = PLACE_FLIGHT;
 	j->peer = p;
-	j->command = ++c->command;
+	j->command = next_id(c, j);
+	c->command++;
 	c->stats.commands++;
 	c->stats.retries += j->attempts > 0;
 	j->attempts++;

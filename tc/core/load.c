@@ -362,6 +362,7 @@ int handle_ready(struct core *c)
 		CONTAINER_OF(node, struct tomb, by_age)->expires_ms =
 			c->now_ms + c->config.tombstone_keep_ms;
 	c->command = c->ids.next;
+	c->life = hash_u64(c->config.seed, c->ids.next) >> 41 << 40;
 	c->ready = true;
 	return OK;
 }

@@ -106,34 +106,45 @@ static const struct saga_def *find_sub(void *ctx, struct bytes name)
 	return b->no_memory ? NULL : sub->def;
 }
 
-/* What looks like a URL must be one, also with the method behind it. */
+/* The URL that is called: the method stands in front of the query. */
+static void put_url(struct buf *out, struct bytes service, struct bytes method)
+{
+	const uint8_t *query = memchr(service.data, '?', service.len);
+	size_t n = query ? (size_t)(query - service.data) : service.len;
+
+	buf_put(out, (struct bytes){ service.data, n });
+	if (method.len > 0) {
+		buf_put_char(out, '/');
+		buf_put(out, method);
+	}
+	buf_put(out, (struct bytes){ service.data + n, service.len - n });
+}
+
+/* What looks like a URL must be one, also with the method in it. */
 static bool check_service(void *ctx, struct bytes state, struct bytes service,
 			  struct bytes method)
 {
+	const char *reason = "it is no URL";
 	struct buf *why = ctx, whole;
-	const char *reason = NULL;
 	struct url url;
-	int rc;
+	int rc = E_NOMEM;
 
 	if (!url_is_http(service))
 		return true;
 	buf_init(&whole, why->mem);
-	buf_put(&whole, service);
-	if (method.len > 0)
-		buf_printf(&whole, "/%.*s", (int)method.len,
-			   (const char *)method.data);
-	rc = url_parse(&url, service, &reason);
+	put_url(&whole, service, method);
+	if (buf_error(&whole) == OK)
+		rc = url_parse(&url, service, &reason);
 	if (rc == OK)
 		rc = url_parse(&url, buf_bytes(&whole), &reason);
-	if (rc != OK)
+	if (rc == E_INVALID)
 		buf_printf(why, "%.*s: %.*s: %s", (int)state.len,
-			   (const char *)state.data, (int)service.len,
-			   (const char *)service.data,
-			   reason ? reason : "this is no URL");
-	if (buf_error(&whole) != OK)
+			   (const char *)state.data, (int)whole.len,
+			   (const char *)whole.data, reason);
+	if (rc == E_NOMEM)
 		why->error = E_NOMEM;
 	buf_fini(&whole);
-	return rc == OK && buf_error(why) == OK;
+	return rc == OK;
 }
 
 static int define(struct machines *ms, struct machine *m, struct buf *why)

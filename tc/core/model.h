@@ -168,6 +168,7 @@ struct core {
 	uint64_t retry_ms; /* 0, or when to look at what found no memory */
 	uint64_t jitter;
 	uint64_t command; /* last one given */
+	uint64_t life;    /* in the upper bits of a call's number */
 
 	uint64_t seq;        /* of the last step that had rows */
 	uint64_t stored;     /* durable up to here */

@@ -155,13 +155,18 @@ static const struct call *call_at(const struct job *j)
 	return CONTAINER_OF((struct job *)(uintptr_t)j, struct call, job);
 }
 
+static uint64_t branch_of(const struct call *call)
+{
+	return call->compensation ? call->of : call->task;
+}
+
 static void command_of(struct core *c, const struct job *j, struct command *out)
 {
 	const struct call *call = call_at(j);
 
 	(void)c;
 	out->type = COMMAND_CALL;
-	out->branch = call->compensation ? call->of : call->task;
+	out->branch = branch_of(call);
 	out->mode = MODE_SAGA;
 	out->application_data = call->input;
 	out->attempt = call->attempt;
@@ -238,12 +243,15 @@ int unit_lost_call(struct core *c)
 
 /* ---- answers ---- */
 
-static struct call *find_call(const struct saga_run *run, uint64_t command)
+static struct call *find_call(const struct saga_run *run,
+			      const struct branch_done *done)
 {
 	LIST_EACH(node, &run->calls) {
 		struct call *call = CONTAINER_OF(node, struct call, of_run);
 
-		if (call->job.attempts > 0 && call->job.command == command)
+		if (call->job.attempts > 0 &&
+		    call->job.command == done->command &&
+		    branch_of(call) == done->branch)
 			return call;
 	}
 	return NULL;
@@ -323,7 +331,7 @@ static int answered(struct core *c, struct gtx *g, struct call *call,
 int saga_answered(struct core *c, const struct branch_done *done)
 {
 	struct gtx *g = run_of_xid(c, done->xid);
-	struct call *call = g ? find_call(g->saga, done->command) : NULL;
+	struct call *call = g ? find_call(g->saga, done) : NULL;
 	struct saga_event e;
 
 	if (!call)

@@ -42,8 +42,9 @@ struct http_call {
 	const struct http_route *route;
 	uint64_t number;
 	struct bytes xid;
-	uint64_t wait_ms; /* how long the core was asked to wait */
-	void *work;       /* what a route keeps from question to question */
+	struct bytes about; /* what else was named, for the answer */
+	uint64_t wait_ms;   /* how long the core was asked to wait */
+	void *work;         /* what a route keeps from question to question */
 };
 
 enum http_verdict {

@@ -29,6 +29,18 @@ static void name_member(struct buf *out, const struct body_path *at,
 		buf_put_text(out, "body");
 }
 
+void body_problem(struct http_call *call, struct http_answer *answer,
+		  enum http_problem problem, const struct body_path *at,
+		  const char *name, const char *detail)
+{
+	struct buf path;
+
+	buf_init(&path, &call->arena->as_mem);
+	name_member(&path, at, name);
+	http_problem_at(answer, problem, buf_text(&path), "%s: %s",
+			buf_text(&path), detail);
+}
+
 bool body_refuse(struct http_call *call, struct http_answer *answer,
 		 const struct body_path *at, const char *name, const char *want)
 {

@@ -61,6 +61,11 @@ bool body_refuse(struct http_call *call, struct http_answer *answer,
 		 const struct body_path *at, const char *name,
 		 const char *want);
 
+/* A problem with this member that is not one of JSON. */
+void body_problem(struct http_call *call, struct http_answer *answer,
+		  enum http_problem problem, const struct body_path *at,
+		  const char *name, const char *detail);
+
 /* The items of a list that was read; NULL if memory ran out (*answer says). */
 struct bytes *body_items(struct http_call *call, struct http_answer *answer,
 			 struct bytes list, size_t *n);

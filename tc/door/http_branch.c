@@ -313,8 +313,13 @@ enum http_verdict http_branched(const struct http_api *api,
 				struct http_answer *answer,
 				struct request *request)
 {
+	struct gtx_view gtx;
 	struct json j;
 
+	if (reply->err == E_NOTFOUND && http_look(api, call, &gtx) == OK) {
+		http_refuse_as(call, reply, answer, PROBLEM_NO_TOPIC);
+		return HTTP_ANSWERED;
+	}
 	if (reply->err != OK)
 		return http_said(api, call, reply, answer, request);
 	j = http_put_where(answer, 201, reply, call->xid);

@@ -44,7 +44,8 @@ http_serve_fn http_message_submit, http_message_abort;
 http_serve_fn http_letters, http_letter_replay;
 http_reply_fn http_message_said;
 /* http_saga.c, http_machine.c, http_topic.c */
-http_serve_fn http_saga_start, http_saga_list, http_saga_show, http_saga_move;
+http_serve_fn http_saga_start, http_saga_list, http_saga_show;
+http_serve_fn http_saga_forward, http_saga_compensate, http_saga_skip;
 http_reply_fn http_saga_started, http_saga_shown;
 http_serve_fn http_machine_put, http_machine_list, http_machine_show,
 	http_machine_drop;
@@ -78,11 +79,15 @@ enum http_verdict http_list_kinds(const struct http_api *api,
 				  struct http_call *call,
 				  struct http_answer *answer, unsigned kinds);
 
-/* The kind of a transaction that is known in some way. E_NOTFOUND, or an error
- * of the store's; *known is false if only the outcome is left. */
-MUST_CHECK int http_kind(const struct http_api *api,
-			 const struct http_call *call, enum gtx_kind *kind,
-			 bool *known);
+/* One transaction in full; of another kind than this one (-1: any), it is not
+ * found. Of a saga, `run` is what the core tells of an unfinished one; NULL:
+ * the archive is asked. */
+enum http_verdict http_show_kind(const struct http_api *api,
+				 struct http_call *call,
+				 struct http_answer *answer, int kind,
+				 const struct bytes *run);
+/* "run": JSON that the core made, or null. */
+void http_put_run(struct json *j, struct bytes run);
 
 /* Write {"xid", "status", …} of a transaction, without closing it. */
 struct json http_put_where(struct http_answer *answer, unsigned status,

@@ -24,5 +24,36 @@ const struct http_route http_routes[] = {
 	{ "POST", TRANSACTION "/branches/{}/retry", false, http_retry, NULL },
 	{ "POST", TRANSACTION "/branches/{}/resolve", false, http_resolve,
 	  NULL },
+
+	{ "GET", "/api/v1/messages", false, http_message_list, NULL },
+	{ "POST", "/api/v1/messages", false, http_message, http_message_said },
+	{ "GET", MESSAGE, false, http_message_show, NULL },
+	{ "POST", MESSAGE "/submit", false, http_message_submit, NULL },
+	{ "POST", MESSAGE "/abort", false, http_message_abort, NULL },
+	{ "GET", "/api/v1/dead-letters", false, http_letters, NULL },
+	{ "POST", "/api/v1/dead-letters/{}/{}/replay", false,
+	  http_letter_replay, NULL },
+
+	{ "GET", "/api/v1/topics", false, http_topic_list, NULL },
+	{ "GET", "/api/v1/topics/{}/subscribers", false, http_topic_list,
+	  NULL },
+	{ "POST", "/api/v1/topics/{}/subscribers", false, http_subscribe,
+	  http_topic_said },
+	{ "DELETE", "/api/v1/topics/{}/subscribers/{}", false, http_unsubscribe,
+	  http_topic_said },
+
+	{ "GET", "/api/v1/sagas", false, http_saga_list, NULL },
+	{ "POST", "/api/v1/sagas", false, http_saga_start, http_saga_started },
+	{ "GET", SAGA, false, http_saga_show, http_saga_shown },
+	{ "POST", SAGA "/forward", false, http_saga_forward, NULL },
+	{ "POST", SAGA "/compensate", false, http_saga_compensate, NULL },
+	{ "POST", SAGA "/skip", false, http_saga_skip, NULL },
+
+	{ "GET", "/api/v1/machines", false, http_machine_list, NULL },
+	{ "POST", "/api/v1/machines", false, http_machine_put,
+	  http_machine_said },
+	{ "GET", "/api/v1/machines/{}", false, http_machine_show, NULL },
+	{ "DELETE", "/api/v1/machines/{}", false, http_machine_drop,
+	  http_machine_said },
 };
 const size_t http_n_routes = ARRAY_LEN(http_routes);

@@ -13,12 +13,22 @@ static bool check_url(const struct http_api *api, struct http_call *call,
 	struct url url;
 	struct buf text;
 
-	(void)api;
-	if (place->url.len == 0 || url_parse(&url, place->url, &why) == OK)
+	if (place->url.len == 0)
 		return true;
 	buf_init(&text, &call->arena->as_mem);
-	buf_printf(&text, "a URL that can be called: %s", why);
-	return body_refuse(call, answer, at, place->name, buf_text(&text));
+	if (url_parse(&url, place->url, &why) != OK) {
+		buf_printf(&text, "a URL that can be called: %s", why);
+		return body_refuse(call, answer, at, place->name,
+				   buf_text(&text));
+	}
+	if (allow_list_url(api->port->allow_list, &url, &text) == OK)
+		return true;
+	if (buf_error(&text) != OK)
+		(void)http_no_memory(answer);
+	else
+		body_problem(call, answer, PROBLEM_TARGET_DENIED, at,
+			     place->name, buf_text(&text));
+	return false;
 }
 
 static bool bad_participant(struct http_call *call, struct http_answer *answer,

@@ -57,7 +57,7 @@ void view_instant(struct buf *out, uint64_t wall_ms)
 		   ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
 }
 
-static void put_instant(struct json *j, const char *key, uint64_t wall_ms)
+void view_when(struct json *j, const char *key, uint64_t wall_ms)
 {
 	if (wall_ms == 0) {
 		json_null(j, key);
@@ -122,7 +122,7 @@ void view_gtx(struct json *j, struct bytes coordinator,
 	json_text(j, "kind", bytes_of(view_kind(gtx->kind)));
 	json_text(j, "name", gtx->name);
 	json_text(j, "application", gtx->application);
-	put_instant(j, "began_at", gtx->began_wall_ms);
+	view_when(j, "began_at", gtx->began_wall_ms);
 	json_null(j, "ended_at");
 	json_number(j, "age_ms", gtx->age_ms);
 	json_number(j, "timeout_ms", gtx->timeout_ms);
@@ -153,8 +153,8 @@ void view_archived(struct json *j, struct bytes coordinator,
 	json_text(j, "kind", bytes_of(view_kind(gtx->kind)));
 	json_text(j, "name", gtx->name);
 	json_text(j, "application", gtx->application);
-	put_instant(j, "began_at", gtx->began_wall_ms);
-	put_instant(j, "ended_at", gtx->ended_wall_ms);
+	view_when(j, "began_at", gtx->began_wall_ms);
+	view_when(j, "ended_at", gtx->ended_wall_ms);
 	json_number(j, "age_ms",
 		    gtx->ended_wall_ms > gtx->began_wall_ms
 			    ? gtx->ended_wall_ms - gtx->began_wall_ms
@@ -242,6 +242,20 @@ void view_participant(struct json *j, const char *key, struct bytes document)
 	arena_fini(&arena);
 }
 
+void view_letter(struct json *j, const struct branch_view *branch)
+{
+	json_text(j, "status",
+		  bytes_of(branch_status_name((int)branch->status)));
+	json_number(j, "status_code", (uint64_t)branch->status);
+	json_text(j, "resource", branch->resource);
+	json_text_or_null(j, "topic", branch->topic);
+	json_text_or_null(j, "subscriber", branch->subscriber);
+	json_number(j, "attempts", branch->attempts);
+	json_text_or_null(j, "last_error", branch->last_error);
+	put_application_data(j, branch->application_data);
+	view_participant(j, "participant", branch->participant);
+}
+
 void view_branch(struct json *j, const struct branch_view *branch)
 {
 	json_object(j, NULL);
@@ -269,7 +283,7 @@ void view_branch(struct json *j, const struct branch_view *branch)
 void view_history(struct json *j, const struct history *line)
 {
 	json_object(j, NULL);
-	put_instant(j, "at", line->wall_ms);
+	view_when(j, "at", line->wall_ms);
 	json_text(j, "text", line->text);
 	json_end(j);
 }

@@ -32,6 +32,8 @@ void view_outcome(struct json *j, struct bytes coordinator, uint64_t number,
 
 /* One object each. */
 void view_branch(struct json *j, const struct branch_view *branch);
+/* What is told of a dead letter, inside an open object. */
+void view_letter(struct json *j, const struct branch_view *branch);
 void view_history(struct json *j, const struct history *line);
 void view_core_stats(struct json *j, const char *key,
 		     const struct core_stats *stats);
@@ -40,14 +42,16 @@ void view_store_stats(struct json *j, const char *key,
 void view_caller_stats(struct json *j, const char *key,
 		       const struct door_stats *stats);
 
+/* "2026-11-21T12:34:56.789Z" */
+void view_instant(struct buf *out, uint64_t wall_ms);
+/* The same as a member; null for 0. */
+void view_when(struct json *j, const char *key, uint64_t wall_ms);
+
 /* "plain", "message", "saga" */
 const char *view_kind(enum gtx_kind kind);
 
 /* How an HTTP participant is called, without the values of its headers; null
  * if that is no such document. */
 void view_participant(struct json *j, const char *key, struct bytes document);
-
-/* "2026-11-21T12:34:56.789Z" */
-void view_instant(struct buf *out, uint64_t wall_ms);
 
 #endif

@@ -18,6 +18,10 @@ struct world {
 	size_t n_archived;
 	struct history lines[4];
 	size_t n_lines;
+	struct machine_view machines[4];
+	size_t n_machines;
+	struct topic_view topics[4];
+	size_t n_topics;
 	uint64_t tombstone; /* its number; 0: none */
 	int store_error;
 
@@ -83,7 +87,7 @@ static struct door_stats world_door_stats(void *ctx, enum door_number door)
 	return (struct door_stats){ .messages_out = 12, .accepted = 2 };
 }
 
-static const struct door_port world_port = {
+static struct door_port world_port = {
 	.event = world_event,
 	.now_ms = world_now_ms,
 	.wall_ms = world_now_ms,
@@ -107,6 +111,8 @@ size_t core_list(const struct core *c, const struct gtx_filter *filter,
 	world.filter = *filter;
 	for (size_t i = 0; i < world.n_gtx && given < filter->limit; i++) {
 		if (world.gtx[i].number <= filter->after ||
+		    (filter->kinds &&
+		     !(filter->kinds & 1u << world.gtx[i].kind)) ||
 		    (filter->hung &&
 		     !gtx_status_hung((int)world.gtx[i].status)))
 			continue;
@@ -148,6 +154,24 @@ bool core_gave(const struct core *c, uint64_t number)
 {
 	(void)c;
 	return number < UINT64_C(9000000000000000000);
+}
+
+void core_machines(const struct core *c,
+		   bool (*each)(void *ctx, struct machine_view), void *ctx)
+{
+	(void)c;
+	for (size_t i = 0; i < world.n_machines; i++)
+		if (!each(ctx, world.machines[i]))
+			break;
+}
+
+void core_topics(const struct core *c,
+		 bool (*each)(void *ctx, struct topic_view), void *ctx)
+{
+	(void)c;
+	for (size_t i = 0; i < world.n_topics; i++)
+		if (!each(ctx, world.topics[i]))
+			break;
 }
 
 struct core_stats core_stats(const struct core *c)

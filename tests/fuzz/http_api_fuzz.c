@@ -16,7 +16,7 @@
 
 enum {
 	IS_POST = 1,
-	IS_HEAD = 2,
+	IS_HEAD = 2, /* with IS_POST: DELETE */
 	NO_TYPE = 4,
 	WRONG_LENGTH = 8,
 	WRONG_HOST = 16,
@@ -37,6 +37,8 @@ static void set_world(unsigned bits)
 				.n_gtx = 4,
 				.n_branches = 2,
 				.n_archived = 2,
+				.n_machines = 1,
+				.n_topics = 1,
 				.n_lines = 1 };
 	for (size_t i = 0; i < world.n_gtx; i++)
 		world.gtx[i] = (struct gtx_view){
@@ -59,6 +61,15 @@ static void set_world(unsigned bits)
 		world.archived[i] = (struct archive){ .gtx = 9 - i,
 						      .status = GTX_COMMITTED,
 						      .name = error };
+	world.machines[0] = (struct machine_view){ .name = BYTES("m"),
+						   .version = error,
+						   .document = dirty };
+	world.topics[0] = (struct topic_view){ .topic = BYTES("t"),
+					       .subscriber = error,
+					       .participant = dirty };
+	world.branches[1].mode = MODE_MSG;
+	world.branches[1].status = BRANCH_STOP_RETRY;
+	world.gtx[3].kind = KIND_SAGA;
 	world.lines[0] = (struct history){ 10, 123456789012, error };
 }
 
@@ -75,7 +86,25 @@ static void check_answer(struct http_answer *a, bool may_lack_memory)
 
 static bool about_one(const struct request *rq)
 {
-	return rq->type != RQ_BEGIN;
+	switch (rq->type) {
+	case RQ_BEGIN:
+	case RQ_SAGA_START:
+	case RQ_MACHINE_PUT:
+	case RQ_MACHINE_DROP:
+	case RQ_SUBSCRIBE:
+	case RQ_UNSUBSCRIBE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Nothing may be called that is not on the list. */
+static void check_origin(struct bytes resource)
+{
+	if (url_is_http(resource))
+		REQUIRE(bytes_equal(resource, BYTES("http://a:80")) ||
+			bytes_equal(resource, BYTES("https://a:443")));
 }
 
 static void check_request(const struct request *rq)
@@ -88,10 +117,16 @@ static void check_request(const struct request *rq)
 		REQUIRE(memcmp(rq->xid.data, world_port.coordinator.data,
 			       world_port.coordinator.len) == 0);
 	}
-	if (rq->type == RQ_REGISTER) {
+	if (rq->type == RQ_REGISTER || rq->type == RQ_SUBSCRIBE) {
 		REQUIRE(rq->resource.len > 0);
 		REQUIRE((rq->participant.len > 0) == url_is_http(rq->resource));
 	}
+	check_origin(rq->resource);
+	check_origin(rq->check);
+	if (rq->type == RQ_MACHINE_PUT)
+		REQUIRE(json_valid(rq->text));
+	if (rq->input.len)
+		REQUIRE(json_valid(rq->input));
 	if (rq->participant.len)
 		REQUIRE(json_valid(rq->participant));
 	if (rq->application_data.len)
@@ -163,7 +198,8 @@ static struct http_call call_of(struct bytes in, unsigned *bits,
 	*bits = read_u8(&r);
 	call.target = take_line(&r);
 	call.body = read_raw(&r, reader_left(&r));
-	call.method = *bits & IS_POST   ? BYTES("POST")
+	call.method = (*bits & 3) == 3  ? BYTES("DELETE")
+		      : *bits & IS_POST ? BYTES("POST")
 		      : *bits & IS_HEAD ? BYTES("HEAD")
 					: BYTES("GET");
 	call.host = *bits & WRONG_HOST ? call.target : BYTES("localhost:7091");
@@ -173,6 +209,20 @@ static struct http_call call_of(struct bytes in, unsigned *bits,
 	call.content_length =
 		*bits & WRONG_LENGTH ? call.body : buf_bytes(length);
 	return call;
+}
+
+static void allow_one(void)
+{
+	static struct allow_list *list;
+	struct buf why;
+
+	buf_init(&why, &mem_heap);
+	if (!list)
+		REQUIRE(allow_list_new(&list, &mem_heap,
+				       BYTES("http://a https://a"),
+				       &why) == OK);
+	world_port.allow_list = list;
+	buf_fini(&why);
 }
 
 void fuzz_one(struct bytes in)
@@ -192,6 +242,7 @@ void fuzz_one(struct bytes in)
 	arena_init(&arena, &flaky.mem, 64);
 	call = call_of(in, &bits, &arena, &length);
 	set_world(bits);
+	allow_one();
 	if (bits & OUT_OF_MEMORY)
 		flaky.fail_at = (long)(in.len % 16);
 	http_answer_init(&answer, &arena.as_mem);
@@ -260,6 +311,41 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 			   "{\"wait_ms\":5}" },
 		{ IS_POST, "/api/v1/transactions/12/rollback\n"
 			   "{\"reason\":\"\\ud83d\\ude00\"}" },
+		{ IS_POST, "/api/v1/messages\n"
+			   "{\"name\":\"n\",\"check\":\"http://a/b\","
+			   "\"headers\":{\"X\":\"y\"},\"submit\":true,"
+			   "\"wait_ms\":9,\"deliveries\":[{\"to\":"
+			   "\"https://a/\",\"data\":{}},{\"topic\":\"t\","
+			   "\"schedule_ms\":[1]},{\"to\":\"msg:a\"}]}" },
+		{ 0, "/api/v1/messages?hung=true" },
+		{ 0, "/api/v1/messages/10" },
+		{ IS_POST, "/api/v1/messages/10/submit\n{}" },
+		{ IS_POST, "/api/v1/messages/10/abort\n{\"reason\":\"r\"}" },
+		{ 0, "/api/v1/dead-letters?limit=1&after=2" },
+		{ IS_POST, "/api/v1/dead-letters/10/21/replay\n{}" },
+		{ 0, "/api/v1/topics" },
+		{ 0, "/api/v1/topics/t/subscribers" },
+		{ IS_POST, "/api/v1/topics/t/subscribers\n"
+			   "{\"subscriber\":\"s\",\"to\":\"http://a/\"}" },
+		{ IS_POST | IS_HEAD, "/api/v1/topics/t/subscribers/s" },
+		{ IS_POST, "/api/v1/sagas\n"
+			   "{\"machine\":\"m\",\"version\":\"1\","
+			   "\"business_key\":\"k\",\"input\":{},"
+			   "\"headers\":{\"X\":\"y\"},\"deadline_ms\":1,"
+			   "\"wait_ms\":1}" },
+		{ IS_POST, "/api/v1/sagas\n"
+			   "{\"definition\":{\"steps\":[{\"action\":"
+			   "\"http://a/\",\"compensation\":\"x\"}]}}" },
+		{ 0, "/api/v1/sagas?text=a" },
+		{ 0, "/api/v1/sagas/13" },
+		{ IS_POST, "/api/v1/sagas/13/skip\n"
+			   "{\"task\":1,\"reason\":\"r\"}" },
+		{ IS_POST, "/api/v1/machines\n"
+			   "{\"States\":{\"A\":{\"ServiceName\":"
+			   "\"http://a\",\"ServiceMethod\":\"m\"}}}" },
+		{ 0, "/api/v1/machines" },
+		{ 0, "/api/v1/machines/m?version=1" },
+		{ IS_POST | IS_HEAD, "/api/v1/machines/m?version=1" },
 		{ IS_POST | NO_TYPE, "/api/v1/transactions/12/retry\n{}" },
 		{ IS_POST | WRONG_LENGTH, "/api/v1/transactions/12/retry\n7" },
 	};

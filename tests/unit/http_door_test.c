@@ -231,6 +231,113 @@ static void test_an_action_waits_for_the_core(void **state)
 	close(other);
 }
 
+static const char post_message[] =
+	"POST /api/v1/messages HTTP/1.1\r\n" HOST JSON
+	"Content-Length: 60\r\n\r\n"
+	"{\"name\":\"n\",\"submit\":true,\"deliveries\":[{\"to\":"
+	"\"msg:stock\"}]}";
+
+static void reply_with(struct reply reply)
+{
+	reply.type = world.request.type;
+	reply.id = world.request.id;
+	reply.xid = BYTES("10.0.0.1:8091:7");
+	reply.status = GTX_BEGIN;
+	door.reply(door.self, &reply);
+}
+
+static void test_a_message_is_several_questions(void **state)
+{
+	static const enum request_type steps[] = { RQ_BEGIN, RQ_REGISTER,
+						   RQ_COMMIT };
+	int fd = dial();
+	const char *text = ask(fd, post_message);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		assert_string_equal(text, "");
+		assert_int_equal(world.events, i + 1);
+		assert_int_equal(world.request.type, steps[i]);
+		reply_with((struct reply){ .branch = 8 });
+		/* Not from within the reply: in the flush behind it. */
+		assert_int_equal(world.events, i + 1);
+		text = heard(fd, NULL);
+	}
+	assert_true(begins(text, "HTTP/1.1 201 "));
+	assert_non_null(strstr(text, "\"branches\":[\"8\"]"));
+	assert_true(door.idle(door.self));
+	close(fd);
+}
+
+static void test_no_memory_between_two_questions_undoes(void **state)
+{
+	int fd = dial();
+	const char *text;
+
+	(void)state;
+	say(fd, post_message);
+	world.event_error = E_NOMEM;
+	reply_with((struct reply){ .err = OK });
+	door.flush(door.self);
+	/* The registration found no memory: rolling back is asked next. */
+	assert_int_equal(world.request.type, RQ_REGISTER);
+	assert_int_equal(door.deadline(door.self), 0);
+	world.event_error = OK;
+	text = heard(fd, NULL);
+	assert_int_equal(world.request.type, RQ_ROLLBACK);
+	assert_string_equal(text, "");
+	reply_with((struct reply){ .err = OK });
+	text = heard(fd, NULL);
+	assert_true(begins(text, "HTTP/1.1 503 "));
+	assert_non_null(strstr(text, "nothing of it is delivered"));
+	close(fd);
+}
+
+static void test_a_message_may_end_unknown_at_any_step(void **state)
+{
+	int fd = dial();
+	const char *text;
+
+	(void)state;
+	say(fd, post_message);
+	reply_with((struct reply){ .err = OK });
+	(void)heard(fd, NULL);
+	assert_int_equal(world.request.type, RQ_REGISTER);
+	world.now_ms += 5000;
+	text = heard(fd, NULL);
+	assert_true(begins(text, "HTTP/1.1 504 "));
+	assert_non_null(strstr(text, "\"xid\":\"10.0.0.1:8091:7\""));
+	close(fd);
+	/* The door may close at any step, too. */
+	fd = dial();
+	say(fd, post_message);
+	reply_with((struct reply){ .err = OK });
+	close(fd);
+}
+
+static void test_who_waits_longer_is_given_up_later(void **state)
+{
+	static const char commit[] =
+		"POST /api/v1/transactions/12/commit HTTP/1.1\r\n" HOST JSON
+		"Content-Length: 16\r\n\r\n{\"wait_ms\":4000}";
+	int patient = dial(), other = dial();
+
+	(void)state;
+	say(patient, commit);
+	world.now_ms += 1000;
+	say(other, post_retry);
+	assert_int_equal(door.deadline(door.self), 7000);
+	world.now_ms = 7000;
+	assert_true(begins(heard(other, NULL), "HTTP/1.1 504 "));
+	assert_string_equal(heard(patient, NULL), "");
+	world.now_ms = 9999;
+	assert_string_equal(heard(patient, NULL), "");
+	world.now_ms = 10000;
+	assert_true(begins(heard(patient, NULL), "HTTP/1.1 504 "));
+	close(patient);
+	close(other);
+}
+
 static void test_no_reply_means_the_outcome_is_unknown(void **state)
 {
 	struct reply late = { .err = OK };
@@ -563,6 +670,10 @@ int main(void)
 			test_a_refusal_is_a_problem_document_and_keeps_it_open),
 		DOOR_TEST(test_head_has_headers_only),
 		DOOR_TEST(test_an_action_waits_for_the_core),
+		DOOR_TEST(test_a_message_is_several_questions),
+		DOOR_TEST(test_no_memory_between_two_questions_undoes),
+		DOOR_TEST(test_a_message_may_end_unknown_at_any_step),
+		DOOR_TEST(test_who_waits_longer_is_given_up_later),
 		DOOR_TEST(test_no_reply_means_the_outcome_is_unknown),
 		DOOR_TEST(test_no_memory_for_a_step_is_said),
 		DOOR_TEST(test_a_client_that_left_while_waiting_is_forgotten),

@@ -16,6 +16,14 @@ static int setup(void **state)
 	world = (struct world){ .now_ms = 1000, .state = HOST_READY };
 	world.gtx[0] = (struct gtx_view){ .number = 12, .status = GTX_BEGIN };
 	world.n_gtx = 1;
+	world_allow("http://pay:8080 http://a https://a http://b");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_allow(NULL);
 	return 0;
 }
 
@@ -297,6 +305,25 @@ static void test_a_branch_that_is_not_clear_is_refused(void **state)
 		    "belongs to the coordinator");
 }
 
+static void test_only_what_is_allowed_is_called(void **state)
+{
+	(void)state;
+	begin("POST", branches,
+	      "{\"mode\":\"TCC\",\"confirm\":\"http://a/\","
+	      "\"cancel\":\"http://169.254.169.254/\"}");
+	assert_int_equal(run(), 403);
+	EXPECT_SAYS("\"code\":\"target_not_allowed\"");
+	EXPECT_SAYS("\"parameter\":\"cancel\"");
+	EXPECT_SAYS("http_targets");
+	end();
+	world_allow(NULL);
+	expect_post(branches, "{\"mode\":\"MSG\",\"to\":\"http://a/in\"}", 403,
+		    "\"parameter\":\"to\"");
+	ask_core("POST", branches, "{\"mode\":\"MSG\",\"to\":\"msg:stock\"}",
+		 RQ_REGISTER);
+	end();
+}
+
 static void test_locks_of_the_applications_own(void **state)
 {
 	struct buf key;
@@ -448,24 +475,33 @@ static void test_out_of_memory_asks_nothing_half(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_a_transaction_is_begun, setup),
-		cmocka_unit_test_setup(
-			test_a_document_that_is_not_clear_is_refused, setup),
-		cmocka_unit_test_setup(test_a_tcc_branch_is_two_urls, setup),
-		cmocka_unit_test_setup(test_the_same_key_is_the_same_branch,
-				       setup),
-		cmocka_unit_test_setup(test_each_mode_has_its_own_urls, setup),
-		cmocka_unit_test_setup(
-			test_a_branch_that_is_not_clear_is_refused, setup),
-		cmocka_unit_test_setup(test_locks_of_the_applications_own,
-				       setup),
-		cmocka_unit_test_setup(test_a_branch_is_reported, setup),
-		cmocka_unit_test_setup(test_commit_and_rollback_are_asked,
-				       setup),
-		cmocka_unit_test_setup(
-			test_an_answer_that_does_not_come_is_unknown, setup),
-		cmocka_unit_test_setup(test_out_of_memory_asks_nothing_half,
-				       setup),
+		cmocka_unit_test_setup_teardown(test_a_transaction_is_begun,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_document_that_is_not_clear_is_refused, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_tcc_branch_is_two_urls,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_same_key_is_the_same_branch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each_mode_has_its_own_urls,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_branch_that_is_not_clear_is_refused, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_only_what_is_allowed_is_called, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_locks_of_the_applications_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_branch_is_reported,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_commit_and_rollback_are_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_answer_that_does_not_come_is_unknown, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_out_of_memory_asks_nothing_half, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

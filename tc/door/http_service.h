@@ -3,8 +3,8 @@
 
 /*
  * Which URLs a state machine calls. The core checks a definition; this only
- * asks of each service that is named by a URL, in both languages and at any
- * depth, whether it may be called.
+ * asks of each service that a state, or a graph's step, names by a URL whether
+ * it may be called.
  *
  * Inside of the http door only.
  */

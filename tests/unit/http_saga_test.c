@@ -225,6 +225,12 @@ static void test_services_by_url_must_be_allowed(void **state)
 		    "\"parameter\":\"States.A.ServiceName\"");
 	(void)snprintf(body, sizeof body, machine, "HTTPS://evil", "m");
 	expect_post(MACHINES, body, 403, "target_not_allowed");
+	/* Data is not a service. */
+	ask_core("POST", MACHINES,
+		 "{\"steps\":[{\"input\":{\"action\":\"http://evil/\"}}],"
+		 "\"comment\":\"http://evil/\"}",
+		 RQ_MACHINE_PUT);
+	end();
 	/* However the member is spelt. */
 	expect_post(MACHINES,
 		    "{\"steps\":[{\"a\\u0063tion\":\"http:\\/\\/evil\\/\"}]}",

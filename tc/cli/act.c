@@ -8,34 +8,6 @@
  * treaty tx retry, treaty tx resolve.
  */
 
-#define VALUES_MAX (1u << 20)
-
-static const char *outcome(const cJSON *answer)
-{
-	return json_flag(answer, "finished") ? " had finished already: "
-	       : json_flag(answer, "hung")   ? " is taken up, but other "
-					       "branches still hang: "
-					     : " is taken up again, now ";
-}
-
-/* POST it and say where the transaction is now. */
-static int act(struct cli *c, struct url *u, const struct buf *body)
-{
-	struct answer a;
-	int rc = ask(c, u, body, &a);
-
-	if (rc == EXIT_OK && c->json) {
-		answer_pass(c, &a);
-	} else if (rc == EXIT_OK) {
-		put_safe(&c->out, json_string(a.json, "xid"));
-		buf_put_text(&c->out, outcome(a.json));
-		put_safe(&c->out, json_string(a.json, "status"));
-		buf_put_char(&c->out, '\n');
-	}
-	answer_free(&a);
-	return rc;
-}
-
 int command_retry(struct cli *c, int argc, char **argv)
 {
 	const char *branch = NULL, *reason = NULL;
@@ -73,7 +45,7 @@ int command_retry(struct cli *c, int argc, char **argv)
 	if (reason)
 		json_text(&j, "reason", bytes_of(reason));
 	json_end(&j);
-	return act(c, &u, &body);
+	return post(c, &u, &body);
 }
 
 /* ---- resolve ---- */
@@ -92,37 +64,6 @@ static int bad_order(const char *what)
 	return EXIT_USAGE;
 }
 
-static int read_values(struct order *o)
-{
-	FILE *f = strcmp(o->file, "-") == 0 ? stdin : fopen(o->file, "rb");
-	uint8_t part[4096];
-	size_t n;
-	bool failed;
-
-	if (!f) {
-		complain("cannot open %s", o->file);
-		return EXIT_USAGE;
-	}
-	o->values.limit = VALUES_MAX;
-	while ((n = fread(part, 1, sizeof part, f)) > 0)
-		buf_put(&o->values, (struct bytes){ part, n });
-	failed = ferror(f) != 0 || buf_error(&o->values) != OK;
-	if (f != stdin)
-		(void)fclose(f);
-	if (failed) {
-		complain("cannot read %s, or it is longer than %u bytes",
-			 o->file, VALUES_MAX);
-		return EXIT_USAGE;
-	}
-	if (!json_valid(buf_bytes(&o->values)) ||
-	    json_type(buf_bytes(&o->values)) != JSON_OBJECT) {
-		complain("%s is not a JSON object; treaty(1) shows one",
-			 o->file);
-		return EXIT_USAGE;
-	}
-	return EXIT_OK;
-}
-
 static int check_order(struct order *o)
 {
 	if (o->undo + o->keep + (o->file != NULL) != 1)
@@ -131,7 +72,7 @@ static int check_order(struct order *o)
 	if (!o->reason || !*o->reason)
 		return bad_order("--reason TEXT is needed: who reads the "
 				 "history will want to know why");
-	return o->file ? read_values(o) : EXIT_OK;
+	return o->file ? read_object(o->file, &o->values) : EXIT_OK;
 }
 
 static const cJSON *find_branch(const struct order *o, const cJSON *tx)
@@ -270,7 +211,7 @@ static int resolve(struct order *o)
 		complain("out of memory; nothing was sent");
 		return EXIT_FAILED;
 	}
-	return act(c, &u, &body);
+	return post(c, &u, &body);
 }
 
 int command_resolve(struct cli *c, int argc, char **argv)

@@ -19,6 +19,23 @@ static const struct {
 	{ "tx", "show", command_show },
 	{ "tx", "retry", command_retry },
 	{ "tx", "resolve", command_resolve },
+	{ "saga", "list", command_saga_list },
+	{ "saga", "show", command_saga_show },
+	{ "saga", "start", command_saga_start },
+	{ "saga", "forward", command_saga_forward },
+	{ "saga", "compensate", command_saga_compensate },
+	{ "saga", "skip", command_saga_skip },
+	{ "machine", "list", command_machine_list },
+	{ "machine", "show", command_machine_show },
+	{ "machine", "put", command_machine_put },
+	{ "machine", "drop", command_machine_drop },
+	{ "message", "list", command_message_list },
+	{ "message", "show", command_message_show },
+	{ "message", "dead", command_message_dead },
+	{ "message", "replay", command_message_replay },
+	{ "topic", "list", command_topic_list },
+	{ "topic", "subscribe", command_topic_subscribe },
+	{ "topic", "unsubscribe", command_topic_unsubscribe },
 	{ "status", NULL, command_status },
 	{ "ping", NULL, command_ping },
 	{ "completion", NULL, command_completion },
@@ -27,6 +44,15 @@ static const struct {
 static bool is_word(int argc, char **argv, int i, const char *word)
 {
 	return i < argc && strcmp(argv[i], word) == 0;
+}
+
+/* The first of two words. */
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (commands[i].second && strcmp(word, commands[i].first) == 0)
+			return true;
+	return false;
 }
 
 /* "treaty help tx list" */
@@ -68,7 +94,7 @@ static int run(struct cli *c, int argc, char **argv)
 		    (words == 1 || is_word(argc, argv, 1, commands[i].second)))
 			return commands[i].run(c, argc - words, argv + words);
 	}
-	if (is_word(argc, argv, 0, "tx") &&
+	if (is_group(argv[0]) &&
 	    (argc == 1 || is_word(argc, argv, 1, "--help"))) {
 		print_help(c, "");
 		return argc == 1 ? EXIT_USAGE : EXIT_OK;

@@ -72,6 +72,8 @@ void complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void put_safe(struct buf *out, struct bytes text);
 /* 850 -> "850ms", 192000 -> "3m12s", "2h05m", "3d04h". */
 void put_span(struct buf *out, uint64_t ms);
+/* The other way round: "500ms", "30s", "5m", "2h", "1d", at most a year. */
+bool parse_span(const char *text, uint64_t *ms);
 /* How many columns a terminal takes for it. */
 size_t text_width(struct bytes text);
 
@@ -95,6 +97,7 @@ void table_init(struct table *t, struct cli *c, const char *const *heads,
 		size_t columns);
 /* The next cell, safe and copied; rows fill up from left to right. */
 void table_cell(struct table *t, struct bytes text);
+void table_count(struct table *t, uint64_t n);
 /* Of the row whose cell came last. */
 void table_row_paint(struct table *t, enum paint paint);
 /* Columns as wide as they must be; the last one is cut at the width of the
@@ -107,6 +110,23 @@ int command_list(struct cli *c, int argc, char **argv);
 int command_show(struct cli *c, int argc, char **argv);
 int command_retry(struct cli *c, int argc, char **argv);
 int command_resolve(struct cli *c, int argc, char **argv);
+int command_saga_list(struct cli *c, int argc, char **argv);
+int command_saga_show(struct cli *c, int argc, char **argv);
+int command_saga_start(struct cli *c, int argc, char **argv);
+int command_saga_forward(struct cli *c, int argc, char **argv);
+int command_saga_compensate(struct cli *c, int argc, char **argv);
+int command_saga_skip(struct cli *c, int argc, char **argv);
+int command_machine_list(struct cli *c, int argc, char **argv);
+int command_machine_show(struct cli *c, int argc, char **argv);
+int command_machine_put(struct cli *c, int argc, char **argv);
+int command_machine_drop(struct cli *c, int argc, char **argv);
+int command_message_list(struct cli *c, int argc, char **argv);
+int command_message_show(struct cli *c, int argc, char **argv);
+int command_message_dead(struct cli *c, int argc, char **argv);
+int command_message_replay(struct cli *c, int argc, char **argv);
+int command_topic_list(struct cli *c, int argc, char **argv);
+int command_topic_subscribe(struct cli *c, int argc, char **argv);
+int command_topic_unsubscribe(struct cli *c, int argc, char **argv);
 int command_status(struct cli *c, int argc, char **argv);
 int command_ping(struct cli *c, int argc, char **argv);
 int command_completion(struct cli *c, int argc, char **argv);

@@ -27,7 +27,7 @@ static void put_escaped(struct buf *out, const char *text)
 void url_init(struct url *u, struct cli *c, const char *path)
 {
 	buf_init(&u->text, &c->arena.as_mem);
-	u->has_query = false;
+	u->has_query = u->drop = false;
 	buf_put_text(&u->text, c->server);
 	buf_put_text(&u->text, path);
 }
@@ -87,6 +87,8 @@ static CURLcode set_up(CURL *curl, struct url *u, const struct buf *body,
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
 	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
+	if (rc == CURLE_OK && u->drop)
+		rc = curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
 	if (rc == CURLE_OK && body) {
 		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
 				       (curl_off_t)body->len);
@@ -128,6 +130,7 @@ static int meaning(long status)
 {
 	switch (status) {
 	case 200:
+	case 201:
 		return EXIT_OK;
 	case 400:
 		return EXIT_USAGE;
@@ -200,7 +203,7 @@ int ask(struct cli *c, struct url *u, const struct buf *body,
 	}
 	rc = perform(u, body, out);
 	if (rc != CURLE_OK)
-		return no_answer(c, rc, body != NULL);
+		return no_answer(c, rc, body || u->drop);
 	return judge(c, out);
 }
 

@@ -13,6 +13,7 @@
 struct url {
 	struct buf text;
 	bool has_query;
+	bool drop; /* DELETE it */
 };
 
 /* Path segments and parameters are escaped here. */
@@ -29,8 +30,8 @@ struct answer {
 };
 
 /*
- * GET, or POST of `body` (JSON) if it is given. EXIT_OK: status 200 and valid
- * JSON. Anything else has been complained about already. answer_free() it in
+ * GET, or POST of `body` (JSON) if it is given, or DELETE. EXIT_OK: status 200
+ * or 201 and valid JSON. Anything else has been complained about already. answer_free() it in
  * any case.
  */
 MUST_CHECK int ask(struct cli *c, struct url *u, const struct buf *body,
@@ -38,6 +39,12 @@ MUST_CHECK int ask(struct cli *c, struct url *u, const struct buf *body,
 void answer_free(struct answer *a);
 /* The body as it came, and a newline. For --json. */
 void answer_pass(struct cli *c, const struct answer *a);
+
+/* POST it and say where its transaction is now. */
+MUST_CHECK int post(struct cli *c, struct url *u, const struct buf *body);
+/* The JSON object in this file, "-" for standard input. EXIT_OK, or EXIT_USAGE
+ * after saying what is wrong. */
+MUST_CHECK int read_object(const char *file, struct buf *out);
 
 /* ---- reading it; what is not there is "", 0, false ---- */
 

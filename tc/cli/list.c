@@ -3,14 +3,25 @@
 #include <stdlib.h>
 
 /*
- * treaty tx list. The coordinator lists oldest first; what needs an operator
+ * treaty tx list, saga list, message list. The coordinator lists oldest first; what needs an operator
  * is asked for first, so that it is never behind a page.
  */
 
 #define LIMIT_DEFAULT 50
 
+/* What is listed, and in which columns. */
+struct listing {
+	const char *command;
+	const char *path;
+	const char *what;
+	const char *const *heads;
+	size_t columns;
+	void (*add)(struct table *t, const cJSON *tx);
+};
+
 struct list {
 	struct cli *cli;
+	const struct listing *of;
 	const char *status, *text, *resource, *min_age, *after, *limit;
 	bool hung, finished, quiet;
 	uint64_t room; /* rows that may still be shown */
@@ -18,35 +29,82 @@ struct list {
 	struct bytes next; /* cursor of the page behind; in the arena */
 };
 
-static void row_times(struct list *l, const cJSON *tx)
+static void cell_span(struct table *t, const cJSON *tx, const char *member,
+		      const char *none)
 {
 	struct buf text;
 
-	buf_init(&text, &l->cli->arena.as_mem);
-	if (!json_is_null(tx, "age_ms"))
-		put_span(&text, json_count(tx, "age_ms"));
-	table_cell(&l->table, buf_bytes(&text));
-	buf_init(&text, &l->cli->arena.as_mem);
-	if (json_is_null(tx, "next_due_ms"))
-		buf_put_char(&text, '-');
+	buf_init(&text, &t->cli->arena.as_mem);
+	if (json_is_null(tx, member))
+		buf_put_text(&text, none);
 	else
-		put_span(&text, json_count(tx, "next_due_ms"));
-	table_cell(&l->table, buf_bytes(&text));
+		put_span(&text, json_count(tx, member));
+	table_cell(t, buf_bytes(&text));
 }
 
-static void row_counts(struct list *l, const cJSON *tx)
+/* ---- columns ---- */
+
+static const char *const tx_heads[] = { "XID",  "STATUS",      "AGE",
+					"NEXT", "BRANCHES",    "LOCKS",
+					"NAME", "APPLICATION", "LAST ERROR" };
+
+static void add_tx(struct table *t, const cJSON *tx)
 {
-	static const char *const names[] = { "branch_count", "lock_count" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct buf text;
-
-		buf_init(&text, &l->cli->arena.as_mem);
-		buf_printf(&text, "%llu",
-			   (unsigned long long)json_count(tx, names[i]));
-		table_cell(&l->table, buf_bytes(&text));
-	}
+	cell_span(t, tx, "age_ms", "");
+	cell_span(t, tx, "next_due_ms", "-");
+	table_count(t, json_count(tx, "branch_count"));
+	table_count(t, json_count(tx, "lock_count"));
+	table_cell(t, json_string(tx, "name"));
+	table_cell(t, json_string(tx, "application"));
+	table_cell(t, json_string(tx, "last_error"));
 }
+
+static const char *const message_heads[] = { "XID",         "STATUS",
+					     "AGE",         "NEXT",
+					     "DELIVERIES",  "NAME",
+					     "APPLICATION", "LAST ERROR" };
+
+static void add_message(struct table *t, const cJSON *tx)
+{
+	cell_span(t, tx, "age_ms", "");
+	cell_span(t, tx, "next_due_ms", "-");
+	table_count(t, json_count(tx, "branch_count"));
+	table_cell(t, json_string(tx, "name"));
+	table_cell(t, json_string(tx, "application"));
+	table_cell(t, json_string(tx, "last_error"));
+}
+
+static const char *const saga_heads[] = { "XID",  "STATUS",    "AGE",
+					  "NEXT", "MACHINE",   "VERSION",
+					  "KEY",  "LAST ERROR" };
+
+static void add_saga(struct table *t, const cJSON *tx)
+{
+	struct bytes machine = json_string(tx, "machine");
+
+	cell_span(t, tx, "age_ms", "");
+	cell_span(t, tx, "next_due_ms", "-");
+	/* The archive knows the name only, which is the machine's. */
+	table_cell(t, machine.len ? machine : json_string(tx, "name"));
+	table_cell(t, json_string(tx, "version"));
+	table_cell(t, json_string(tx, "business_key"));
+	table_cell(t, json_string(tx, "last_error"));
+}
+
+static const struct listing transactions = {
+	"tx list", "/api/v1/transactions", "transactions",
+	tx_heads,  ARRAY_LEN(tx_heads),    add_tx
+};
+static const struct listing messages = {
+	"message list", "/api/v1/messages",       "messages",
+	message_heads,  ARRAY_LEN(message_heads), add_message
+};
+static const struct listing sagas = {
+	"saga list", "/api/v1/sagas",       "sagas",
+	saga_heads,  ARRAY_LEN(saga_heads), add_saga
+};
+
+/* ---- rows ---- */
 
 static bool is_retrying(struct bytes status)
 {
@@ -67,11 +125,7 @@ static void add_row(struct list *l, const cJSON *tx)
 	}
 	table_cell(&l->table, json_string(tx, "xid"));
 	table_cell(&l->table, status);
-	row_times(l, tx);
-	row_counts(l, tx);
-	table_cell(&l->table, json_string(tx, "name"));
-	table_cell(&l->table, json_string(tx, "application"));
-	table_cell(&l->table, json_string(tx, "last_error"));
+	l->of->add(&l->table, tx);
 	if (json_flag(tx, "hung"))
 		table_row_paint(&l->table, PAINT_RED);
 	else if (is_retrying(status))
@@ -86,7 +140,7 @@ static int fetch(struct list *l, bool hung, bool skip_hung)
 	struct url u;
 	int rc;
 
-	url_init(&u, l->cli, "/api/v1/transactions");
+	url_init(&u, l->cli, l->of->path);
 	url_param(&u, "state", l->finished ? "finished" : NULL);
 	url_param(&u, "status", l->status);
 	url_param(&u, "hung", hung ? "true" : NULL);
@@ -121,8 +175,9 @@ static void print_rest(struct list *l)
 	if (l->quiet)
 		return;
 	if (l->table.n_cells == 0)
-		buf_put_text(out, l->finished ? "no finished transactions\n"
-					      : "no unfinished transactions\n");
+		buf_printf(out, "no %s %s\n",
+			   l->finished ? "finished" : "unfinished",
+			   l->of->what);
 	else
 		table_print(&l->table);
 	if (l->next.len == 0)
@@ -134,15 +189,11 @@ static void print_rest(struct list *l)
 
 static int run(struct list *l)
 {
-	static const char *const heads[] = {
-		"XID",   "STATUS", "AGE",         "NEXT",      "BRANCHES",
-		"LOCKS", "NAME",   "APPLICATION", "LAST ERROR"
-	};
 	bool hung_first = !l->hung && !l->finished && !l->status && !l->after &&
 			  !l->cli->json;
 	int rc = EXIT_OK;
 
-	table_init(&l->table, l->cli, heads, ARRAY_LEN(heads));
+	table_init(&l->table, l->cli, l->of->heads, l->of->columns);
 	if (hung_first)
 		rc = fetch(l, true, false);
 	if (rc == EXIT_OK)
@@ -152,9 +203,9 @@ static int run(struct list *l)
 	return rc;
 }
 
-int command_list(struct cli *c, int argc, char **argv)
+static int list(struct cli *c, const struct listing *of, int argc, char **argv)
 {
-	struct list l = { .cli = c };
+	struct list l = { .cli = c, .of = of };
 	const struct option options[] = {
 		{ "status", 0, &l.status, NULL },
 		{ "text", 0, &l.text, NULL },
@@ -170,13 +221,28 @@ int command_list(struct cli *c, int argc, char **argv)
 			  .argv = argv,
 			  .options = options,
 			  .n_options = ARRAY_LEN(options) };
-	int rc = args_parse(c, "tx list", &a);
+	int rc = args_parse(c, of->command, &a);
 
 	if (rc != EXIT_OK)
 		return rc;
 	if (c->help) {
-		print_help(c, "tx list");
+		print_help(c, of->command);
 		return EXIT_OK;
 	}
 	return run(&l);
+}
+
+int command_list(struct cli *c, int argc, char **argv)
+{
+	return list(c, &transactions, argc, argv);
+}
+
+int command_message_list(struct cli *c, int argc, char **argv)
+{
+	return list(c, &messages, argc, argv);
+}
+
+int command_saga_list(struct cli *c, int argc, char **argv)
+{
+	return list(c, &sagas, argc, argv);
 }

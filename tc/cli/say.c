@@ -63,6 +63,32 @@ void put_span(struct buf *out, uint64_t ms)
 		buf_printf(out, "%llud%02lluh", s / 86400, s / 3600 % 24);
 }
 
+bool parse_span(const char *text, uint64_t *ms)
+{
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} units[] = { { "ms", 1 },
+		      { "s", 1000 },
+		      { "m", 60000 },
+		      { "h", 3600000 },
+		      { "d", 86400000 } };
+	size_t digits = strspn(text, "0123456789");
+
+	*ms = 0;
+	if (digits == 0 || digits > 11)
+		return false;
+	for (size_t i = 0; i < digits; i++)
+		*ms = *ms * 10 + (uint64_t)(text[i] - '0');
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (strcmp(text + digits, units[i].name) != 0)
+			continue;
+		*ms *= units[i].ms;
+		return *ms <= 365 * units[4].ms;
+	}
+	return false;
+}
+
 /* East Asian wide and emoji take two columns, combining marks none. */
 static size_t code_width(uint32_t code)
 {

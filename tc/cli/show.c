@@ -1,7 +1,9 @@
+#include "tc/cli/show.h"
+
 #include "tc/cli/difference.h"
 
 /*
- * treaty tx show: the transaction, its branches, what a dirty one met, its
+ * treaty tx show, message show: the transaction, its branches, what a dirty one met, its
  * history, and what can be done about it, as commands to copy.
  */
 
@@ -40,7 +42,7 @@ static void span_field(struct cli *c, const char *name, const cJSON *tx,
 	buf_put_char(&c->out, '\n');
 }
 
-static void print_head(struct cli *c, const cJSON *tx)
+void print_head(struct cli *c, const cJSON *tx)
 {
 	bool hung = json_flag(tx, "hung");
 
@@ -52,6 +54,8 @@ static void print_head(struct cli *c, const cJSON *tx)
 	buf_put_text(&c->out, hung ? " (hung: it waits for an operator)\n"
 			      : json_flag(tx, "finished") ? " (finished)\n"
 							  : "\n");
+	if (!bytes_equal(json_string(tx, "kind"), BYTES("plain")))
+		field(c, "kind", tx, "kind");
 	field(c, "name", tx, "name");
 	field(c, "application", tx, "application");
 	field(c, "began", tx, "began_at");
@@ -59,19 +63,14 @@ static void print_head(struct cli *c, const cJSON *tx)
 	span_field(c, "age", tx, "age_ms", "");
 	span_field(c, "timeout", tx, "timeout_ms", "");
 	span_field(c, "next attempt", tx, "next_due_ms", " from now");
+	field(c, "machine", tx, "machine");
+	field(c, "version", tx, "version");
+	field(c, "business key", tx, "business_key");
+	field(c, "back-check", tx, "check");
 	field(c, "last error", tx, "last_error");
 }
 
 /* ---- branches ---- */
-
-static void cell_count(struct table *t, const cJSON *branch, const char *name)
-{
-	struct buf text;
-
-	buf_init(&text, &t->cli->arena.as_mem);
-	buf_printf(&text, "%llu", (unsigned long long)json_count(branch, name));
-	table_cell(t, buf_bytes(&text));
-}
 
 static void cell_due(struct table *t, const cJSON *branch)
 {
@@ -106,7 +105,7 @@ static void print_branches(struct cli *c, const cJSON *branches)
 		table_cell(&t, json_string(branch, "status"));
 		table_cell(&t, json_string(branch, "resource"));
 		table_cell(&t, json_string(branch, "application"));
-		cell_count(&t, branch, "attempts");
+		table_count(&t, json_count(branch, "attempts"));
 		cell_due(&t, branch);
 		table_cell(&t, json_string(branch, "last_error"));
 		if (has_difference(branch))
@@ -146,7 +145,7 @@ static void print_dirty(struct cli *c, const cJSON *branch)
 	print_difference(c, branch);
 }
 
-static void print_history(struct cli *c, const cJSON *history)
+void print_history(struct cli *c, const cJSON *history)
 {
 	const cJSON *line;
 
@@ -167,7 +166,7 @@ static void print_history(struct cli *c, const cJSON *history)
 
 /* ---- what can be done ---- */
 
-static void put_command(struct cli *c, const char *command, const cJSON *tx)
+void put_command(struct cli *c, const char *command, const cJSON *tx)
 {
 	buf_put_text(&c->out, "    treaty ");
 	if (c->server_given) {
@@ -178,6 +177,16 @@ static void put_command(struct cli *c, const char *command, const cJSON *tx)
 	buf_put_text(&c->out, command);
 	buf_put_char(&c->out, ' ');
 	put_safe(&c->out, json_string(tx, "xid"));
+}
+
+static bool is_dead_letter(const cJSON *branch)
+{
+	struct bytes status = json_string(branch, "status");
+
+	return bytes_equal(json_string(branch, "mode"), BYTES("MSG")) &&
+	       (bytes_equal(status, BYTES("STOP_RETRY")) ||
+		bytes_equal(status,
+			    BYTES("PhaseTwo_CommitFailed_Unretryable")));
 }
 
 static void advise_dirty(struct cli *c, const cJSON *tx, const cJSON *branch)
@@ -197,6 +206,24 @@ static void advise_dirty(struct cli *c, const cJSON *tx, const cJSON *branch)
 		buf_put_char(&c->out, ' ');
 		put_safe(&c->out, json_string(branch, "id"));
 		buf_printf(&c->out, " %s --reason TEXT\n", ways[i][1]);
+	}
+}
+
+/* Deliveries that were given up are replayed one by one. */
+static void advise_letters(struct cli *c, const cJSON *tx)
+{
+	const cJSON *branch;
+
+	cJSON_ArrayForEach(branch, json_member(tx, "branches"))
+	{
+		if (!is_dead_letter(branch))
+			continue;
+		buf_put_text(&c->out, "  deliver it again, when the cause is "
+				      "gone:\n");
+		put_command(c, "message replay", tx);
+		buf_put_char(&c->out, ' ');
+		put_safe(&c->out, json_string(branch, "id"));
+		buf_put_text(&c->out, " --reason TEXT\n");
 	}
 }
 
@@ -220,6 +247,7 @@ static void print_advice(struct cli *c, const cJSON *tx)
 		advise_dirty(c, tx, branch);
 		dirty = true;
 	}
+	advise_letters(c, tx);
 	buf_put_text(&c->out, dirty ? "  try again, when the rows are as the "
 				      "branch left them:\n"
 				    : "  try again now, not when it is due:\n");
@@ -239,28 +267,44 @@ static void print_transaction(struct cli *c, const cJSON *tx)
 	print_advice(c, tx);
 }
 
-int command_show(struct cli *c, int argc, char **argv)
+int show_one(struct cli *c, const struct showing *of, int argc, char **argv)
 {
 	struct args a = {
 		.argc = argc, .argv = argv, .words_min = 1, .words_max = 1
 	};
-	int rc = args_parse(c, "tx show", &a);
+	int rc = args_parse(c, of->command, &a);
 	struct answer answer;
 	struct url u;
 
 	if (rc != EXIT_OK)
 		return rc;
 	if (c->help) {
-		print_help(c, "tx show");
+		print_help(c, of->command);
 		return EXIT_OK;
 	}
-	url_init(&u, c, "/api/v1/transactions");
+	url_init(&u, c, of->path);
 	url_segment(&u, a.words[0]);
 	rc = ask(c, &u, NULL, &answer);
 	if (rc == EXIT_OK && c->json)
 		answer_pass(c, &answer);
 	else if (rc == EXIT_OK)
-		print_transaction(c, answer.json);
+		of->print(c, answer.json);
 	answer_free(&answer);
 	return rc;
+}
+
+int command_show(struct cli *c, int argc, char **argv)
+{
+	static const struct showing of = { "tx show", "/api/v1/transactions",
+					   print_transaction };
+
+	return show_one(c, &of, argc, argv);
+}
+
+int command_message_show(struct cli *c, int argc, char **argv)
+{
+	static const struct showing of = { "message show", "/api/v1/messages",
+					   print_transaction };
+
+	return show_one(c, &of, argc, argv);
 }

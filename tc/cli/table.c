@@ -46,6 +46,15 @@ void table_cell(struct table *t, struct bytes text)
 		t->cli->out.error = E_NOMEM;
 }
 
+void table_count(struct table *t, uint64_t n)
+{
+	struct buf text;
+
+	buf_init(&text, &t->cli->arena.as_mem);
+	buf_printf(&text, "%llu", (unsigned long long)n);
+	table_cell(t, buf_bytes(&text));
+}
+
 void table_row_paint(struct table *t, enum paint paint)
 {
 	if (t->n_cells > 0)

@@ -29,6 +29,12 @@ struct world {
 	struct request request;   /* the last event's */
 	uint8_t text[512];        /* behind request.text */
 	uint8_t reason[512];
+	uint8_t name[512]; /* and .name, … */
+	uint8_t version[512];
+	uint8_t input[512];
+	uint8_t business_key[512];
+	uint8_t resource[512];
+	uint8_t subscriber[512];
 	size_t events;
 	int event_error;
 	uint64_t now_ms;
@@ -52,6 +58,14 @@ static int world_event(void *ctx, struct event *event)
 	world.request = event->request;
 	world.request.text = keep(world.text, event->request.text);
 	world.request.reason = keep(world.reason, event->request.reason);
+	world.request.name = keep(world.name, event->request.name);
+	world.request.version = keep(world.version, event->request.version);
+	world.request.input = keep(world.input, event->request.input);
+	world.request.business_key =
+		keep(world.business_key, event->request.business_key);
+	world.request.resource = keep(world.resource, event->request.resource);
+	world.request.subscriber =
+		keep(world.subscriber, event->request.subscriber);
 	world.events++;
 	return world.event_error;
 }

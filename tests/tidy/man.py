@@ -42,8 +42,12 @@ def compare(what, here, there):
 # found here.
 manual = page("treaty.1")
 options = set(re.findall(r"--([a-z][a-z-]+)", run(treaty, "--help")))
-for command in ("tx list", "tx show", "tx retry", "tx resolve", "status",
-                "ping", "completion"):
+for command in ("tx list", "tx show", "tx retry", "tx resolve", "saga list",
+                "saga show", "saga start", "saga forward", "saga compensate",
+                "saga skip", "machine list", "machine show", "machine put",
+                "machine drop", "message list", "message show", "message dead",
+                "message replay", "topic list", "topic subscribe",
+                "topic unsubscribe", "status", "ping", "completion"):
     options |= set(re.findall(r"(?<!\w)--([a-z][a-z-]+)",
                               run(treaty, *command.split(), "--help")))
 listed = set(re.findall(r"^\.It.*?Fl -([a-z][a-z-]+)", manual, re.M))

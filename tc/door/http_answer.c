@@ -20,6 +20,7 @@ static const struct {
 			       "No such topic or subscriber" },
 	[PROBLEM_NO_MACHINE] = { 404, "machine_not_found",
 				 "No such state machine" },
+	[PROBLEM_NO_TASK] = { 404, "task_not_found", "No such task" },
 	[PROBLEM_METHOD] = { 405, "method_not_allowed", "Method not allowed" },
 	[PROBLEM_WRONG_STATE] = { 409, "wrong_state",
 				  "Not possible in this state" },

@@ -46,7 +46,7 @@ http_reply_fn http_message_said;
 /* http_saga.c, http_machine.c, http_topic.c */
 http_serve_fn http_saga_start, http_saga_list, http_saga_show;
 http_serve_fn http_saga_forward, http_saga_compensate, http_saga_skip;
-http_reply_fn http_saga_started, http_saga_shown;
+http_reply_fn http_saga_started, http_saga_shown, http_saga_moved;
 http_serve_fn http_machine_put, http_machine_list, http_machine_show,
 	http_machine_drop;
 http_reply_fn http_machine_said;

@@ -45,9 +45,10 @@ const struct http_route http_routes[] = {
 	{ "GET", "/api/v1/sagas", false, http_saga_list, NULL },
 	{ "POST", "/api/v1/sagas", false, http_saga_start, http_saga_started },
 	{ "GET", SAGA, false, http_saga_show, http_saga_shown },
-	{ "POST", SAGA "/forward", false, http_saga_forward, NULL },
-	{ "POST", SAGA "/compensate", false, http_saga_compensate, NULL },
-	{ "POST", SAGA "/skip", false, http_saga_skip, NULL },
+	{ "POST", SAGA "/forward", false, http_saga_forward, http_saga_moved },
+	{ "POST", SAGA "/compensate", false, http_saga_compensate,
+	  http_saga_moved },
+	{ "POST", SAGA "/skip", false, http_saga_skip, http_saga_moved },
 
 	{ "GET", "/api/v1/machines", false, http_machine_list, NULL },
 	{ "POST", "/api/v1/machines", false, http_machine_put,

@@ -136,8 +136,6 @@ enum http_verdict http_saga_shown(const struct http_api *api,
 				  struct http_answer *answer,
 				  struct request *request)
 {
-	if (call->route->serve != http_saga_show)
-		return http_said(api, call, reply, answer, request);
 	if (reply->err == OK)
 		return http_show_kind(api, call, answer, KIND_SAGA,
 				      &reply->detail);
@@ -204,4 +202,18 @@ enum http_verdict http_saga_skip(const struct http_api *api,
 				 struct request *request)
 {
 	return move(api, call, answer, request, MOVE_SKIP);
+}
+
+enum http_verdict http_saga_moved(const struct http_api *api,
+				  struct http_call *call,
+				  const struct reply *reply,
+				  struct http_answer *answer,
+				  struct request *request)
+{
+	struct gtx_view gtx;
+
+	if (reply->err != E_NOTFOUND || http_look(api, call, &gtx) != OK)
+		return http_said(api, call, reply, answer, request);
+	http_refuse_as(call, reply, answer, PROBLEM_NO_TASK);
+	return HTTP_ANSWERED;
 }

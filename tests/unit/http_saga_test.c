@@ -157,6 +157,8 @@ static void test_an_operator_moves_a_saga(void **state)
 		    .status = GTX_BEGIN);
 	EXPECT_TOLD(409, "\"code\":\"wrong_state\"", .type = RQ_SAGA_MOVE,
 		    .err = E_STATE);
+	EXPECT_TOLD(404, "\"code\":\"task_not_found\"", .type = RQ_SAGA_MOVE,
+		    .err = E_NOTFOUND, .text = BYTES("no such task"));
 	end();
 	ask_core("POST", SAGAS "/9/compensate", "", RQ_SAGA_MOVE);
 	assert_int_equal(x.request.move, MOVE_COMPENSATE);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define REQUEST_MAX 16384
+#define KEYS_MAX    64 /* of the first requests */
+#define KEY_MAX     256
 
 struct http_peer {
 	int fd;
@@ -22,6 +24,7 @@ struct http_peer {
 	size_t threads;
 	size_t requests, connections, now, most;
 	char last[REQUEST_MAX + 1];
+	char keys[KEYS_MAX][KEY_MAX];
 };
 
 struct conn {
@@ -238,6 +241,21 @@ static char *read_request(struct conn *c)
 	return end;
 }
 
+static void keep_key(char *out, const char *request)
+{
+	static const char name[] = "\r\nIdempotency-Key: ";
+	const char *key = strstr(request, name);
+	size_t n;
+
+	if (!key)
+		return;
+	key += sizeof name - 1;
+	n = strcspn(key, "\r");
+	REQUIRE(n < KEY_MAX);
+	memcpy(out, key, n);
+	out[n] = '\0';
+}
+
 static void count(struct http_peer *p, const char *request, int by)
 {
 	pthread_mutex_lock(&p->lock);
@@ -245,6 +263,8 @@ static void count(struct http_peer *p, const char *request, int by)
 	if (p->now > p->most)
 		p->most = p->now;
 	if (request) {
+		if (p->requests < KEYS_MAX)
+			keep_key(p->keys[p->requests], request);
 		p->requests++;
 		memcpy(p->last, request, strlen(request) + 1);
 	}
@@ -390,13 +410,23 @@ size_t http_peer_at_once(struct http_peer *p)
 	return get(p, &p->most);
 }
 
-char *http_peer_last(struct http_peer *p)
+static char *copy(struct http_peer *p, const char *text)
 {
-	char *copy;
+	char *out;
 
 	pthread_mutex_lock(&p->lock);
-	copy = mem_text(&mem_heap, bytes_of(p->last));
+	out = mem_text(&mem_heap, bytes_of(text));
 	pthread_mutex_unlock(&p->lock);
-	REQUIRE(copy);
-	return copy;
+	REQUIRE(out);
+	return out;
+}
+
+char *http_peer_last(struct http_peer *p)
+{
+	return copy(p, p->last);
+}
+
+char *http_peer_key(struct http_peer *p, size_t n)
+{
+	return copy(p, n < KEYS_MAX ? p->keys[n] : "");
 }

@@ -40,6 +40,9 @@ size_t http_peer_requests(struct http_peer *p);
 size_t http_peer_connections(struct http_peer *p);
 /* The most requests that were being answered at the same time. */
 size_t http_peer_at_once(struct http_peer *p);
+/* The Idempotency-Key of the n-th request (0, 1, …), "" if it had none or there
+ * was no n-th; to be freed as below. */
+char *http_peer_key(struct http_peer *p, size_t n);
 /* The last request as it came, head and body, up to 16 KiB; with NUL. To be
  * freed by mem_free(&mem_heap). */
 char *http_peer_last(struct http_peer *p);

@@ -1,9 +1,12 @@
 #include "tests/live/trouble/trouble.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -111,4 +114,43 @@ EXPORT time_t time(time_t *out)
 	if (out)
 		*out = ts.tv_sec;
 	return ts.tv_sec;
+}
+
+typedef int resolver(const char *, const char *, const struct addrinfo *,
+		     struct addrinfo **);
+
+static int fake(resolver *real, const char *service,
+		const struct addrinfo *hints, struct addrinfo **out)
+{
+	struct trouble *t = trouble();
+	struct timespec ts = { (time_t)(t->resolve_ms / 1000),
+			       (long)(t->resolve_ms % 1000) * 1000000 };
+	struct in_addr in = { (in_addr_t)t->address };
+	struct addrinfo numeric = { 0 };
+	char text[INET_ADDRSTRLEN];
+
+	t->resolves++;
+	if (t->resolve_ms)
+		(void)nanosleep(&ts, NULL);
+	if (hints)
+		numeric = *hints;
+	numeric.ai_family = AF_INET;
+	numeric.ai_flags = AI_NUMERICHOST;
+	if (!inet_ntop(AF_INET, &in, text, sizeof text))
+		return EAI_FAIL;
+	return real(text, service, &numeric, out);
+}
+
+EXPORT int getaddrinfo(const char *name, const char *service,
+		       const struct addrinfo *hints, struct addrinfo **out)
+{
+	union {
+		void *data;
+		resolver *code;
+	} real = { dlsym(RTLD_NEXT, "getaddrinfo") };
+	size_t n = name ? strlen(name) : 0;
+
+	if (n > 5 && strcmp(name + n - 5, ".fake") == 0)
+		return fake(real.code, service, hints, out);
+	return real.code(name, service, hints, out);
 }

@@ -117,7 +117,8 @@ struct treaty_msg_delivery {
  *
  * TREATY_E_NOTFOUND  nobody has subscribed to the topic; or the coordinator
  *                    does not know the message any more
- * TREATY_E_INVALID   not JSON, no such URL may be called, …
+ * TREATY_E_INVALID   not JSON, not a URL, …
+ * TREATY_E_DENIED    the coordinator may not call this URL; the text says why
  * TREATY_E_STATE     the message is submitted, aborted, or timed out
  * TREATY_E_UNKNOWN   it may be there or not: abort; submit is refused now
  */

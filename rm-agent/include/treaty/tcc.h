@@ -155,8 +155,8 @@ struct treaty_tcc_urls {
 
 /*
  * As treaty_tcc_branch(), for a participant that has URLs. Then call its try
- * yourself, with the xid and the branch. TREATY_E_INVALID: no such URL may be
- * called, the text says why; TREATY_E_VERSION: the coordinator is too old.
+ * yourself, with the xid and the branch. TREATY_E_INVALID: they are no
+ * URLs; TREATY_E_DENIED: the coordinator may not call them, the text says why; TREATY_E_VERSION: the coordinator is too old.
  */
 TREATY_API int treaty_tcc_branch_url(struct treaty *t,
 				     const struct treaty_tcc_urls *urls,

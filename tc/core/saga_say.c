@@ -154,14 +154,17 @@ static void put_call(struct json *j, const struct call *call)
 	json_end(j);
 }
 
-static void put_calls(struct json *j, const struct saga_run *run)
+/* Those of a run that has ended now still stand there until it is gone. */
+static void put_calls(struct json *j, const struct saga_run *run,
+		      enum saga_status status)
 {
 	json_array(j, "calls");
 	LIST_EACH(node, &run->calls) {
 		const struct call *call =
 			CONTAINER_OF(node, struct call, of_run);
 
-		if (call->job.place != PLACE_NONE && !call->given_up)
+		if (status < SAGA_SUCCEEDED && call->job.place != PLACE_NONE &&
+		    !call->given_up)
 			put_call(j, call);
 	}
 	json_end(j);
@@ -203,7 +206,7 @@ int saga_detail(struct core *c, const struct gtx *g,
 	json_text_or_null(&j, "error", turn->error);
 	json_text_or_null(&j, "message", turn->message);
 	json_raw(&j, "path", path);
-	put_calls(&j, run);
+	put_calls(&j, run, turn->status);
 	json_end(&j);
 	*out = fx_take(&c->fx, &b);
 	return fx_ok(&c->fx) ? OK : E_NOMEM;

@@ -1,5 +1,7 @@
 #include "tc/door/agents_target.h"
 
+#include "tc/door/service_urls.h"
+
 /* Which URLs the coordinator will call for a request. */
 struct needs {
 	bool commit;
@@ -80,7 +82,7 @@ static int check_name(const struct request *q, struct bytes target,
 	return OK;
 }
 
-int agents_target_check(const struct allow_list *list, struct arena *arena,
+static int check_target(const struct allow_list *list, struct arena *arena,
 			const struct request *q, struct buf *why)
 {
 	struct bytes target = q->type == RQ_BEGIN ? q->check : q->resource;
@@ -103,4 +105,33 @@ int agents_target_check(const struct allow_list *list, struct arena *arena,
 	return url_is_http(target)
 		       ? check_url(q, p, target, buf_bytes(&origin), why)
 		       : check_name(q, target, buf_bytes(&origin), why);
+}
+
+/* The services of a definition. */
+static int check_document(const struct allow_list *list, struct arena *arena,
+			  struct bytes document, struct buf *why)
+{
+	struct service_at at;
+	struct buf wrong;
+	int rc;
+
+	buf_init(&wrong, &arena->as_mem);
+	rc = service_urls_check(list, arena, document, &at, &wrong);
+	if (rc == OK || rc == E_NOMEM)
+		return rc;
+	buf_clear(why);
+	service_at_put(why, &at);
+	buf_put_text(why, rc == E_INVALID ? ": this must be " : ": ");
+	buf_put(why, buf_bytes(&wrong));
+	return buf_error(&wrong) == OK ? rc : E_NOMEM;
+}
+
+int agents_target_check(const struct allow_list *list, struct arena *arena,
+			const struct request *q, struct buf *why)
+{
+	int rc = check_target(list, arena, q, why);
+
+	if (rc == OK && (q->type == RQ_MACHINE_PUT || q->type == RQ_SAGA_START))
+		rc = check_document(list, arena, q->text, why);
+	return rc;
 }

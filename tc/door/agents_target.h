@@ -12,8 +12,8 @@
 #include "tc/door/allow_list.h"
 
 /*
- * Look at .resource (of BEGIN: .check) and .participant. A request without
- * URLs is OK.
+ * Look at .resource (of BEGIN: .check), .participant, and the services of a
+ * definition (.text of SAGA_START, MACHINE_PUT). A request without URLs is OK.
  *
  * OK
  * E_INVALID, E_LIMIT   the document; a URL that the request's mode needs is

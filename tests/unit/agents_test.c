@@ -433,6 +433,63 @@ static void test_only_urls_that_are_allowed_are_registered(void **state)
 	arena_fini(&arena);
 }
 
+static void test_services_of_a_definition_must_be_allowed(void **state)
+{
+#define STATE(more)                                                            \
+	"{\"States\":{\"A b\":{\"ServiceName\":\"http://10.0.0.1/x\""          \
+	",\"ServiceMethod\":" more "}}}"
+	static const struct {
+		const char *text;
+		int rc;
+		const char *why;
+	} cases[] = {
+		{ "", OK, "" },
+		{ "no JSON at all", OK, "" }, /* the core will say so */
+		{ "{\"steps\":7,\"States\":[1,{\"action\":7}]}", OK, "" },
+		{ "{\"steps\":[{\"action\":\"stock\"}]}", OK, "" },
+		{ "{\"steps\":[{\"action\":\"http://10.0.0.1/a/\"}]}", OK, "" },
+		{ "{\"steps\":[{\"action\":\"x\"},"
+		  "{\"compensation\":\"http://10.0.0.2/a\"}]}",
+		  E_DENIED, "$.steps[1].compensation: " },
+		{ "{\"steps\":[{\"action\":\"HTTP://10.0.0.1/a#b\"}]}",
+		  E_INVALID,
+		  "$.steps[0].action: this must be a URL that can be called" },
+		{ "{\"st\\u0065ps\":[{\"action\":\"http://10.0.0.1/b\"}]}",
+		  E_DENIED, "$.steps[0].action: " },
+		{ STATE("\"a\""), E_DENIED, "$.States.A b.ServiceName: " },
+		{ STATE("7"), E_DENIED, "$.States.A b.ServiceName: " },
+	};
+	struct allow_list *list;
+	struct arena arena;
+	struct buf why;
+
+	(void)state;
+	arena_init(&arena, &mem_heap, 0);
+	buf_init(&why, &mem_heap);
+	assert_int_equal(allow_list_new(&list, &mem_heap,
+					BYTES("http://10.0.0.1/a"), &why),
+			 OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct request q = { .type = i % 2 ? RQ_MACHINE_PUT
+						   : RQ_SAGA_START,
+				     .text = bytes_of(cases[i].text) };
+
+		buf_clear(&why);
+		assert_int_equal(agents_target_check(list, &arena, &q, &why),
+				 cases[i].rc);
+		assert_memory_equal(buf_text(&why), cases[i].why,
+				    strlen(cases[i].why));
+		assert_true((why.len > 0) == (cases[i].rc != OK));
+		/* a reason of an operator is no definition */
+		q.type = RQ_ROLLBACK;
+		assert_int_equal(agents_target_check(list, &arena, &q, &why),
+				 OK);
+	}
+	allow_list_free(list);
+	buf_fini(&why);
+	arena_fini(&arena);
+}
+
 static void test_a_url_that_is_not_allowed_costs_no_connection(void **state)
 {
 	struct fixture *f = *state;
@@ -705,6 +762,7 @@ int main(void)
 		T(test_what_services_hear_is_whole),
 		T(test_what_an_answer_is_to_is_known_of_old_agents_too),
 		T(test_only_urls_that_are_allowed_are_registered),
+		T(test_services_of_a_definition_must_be_allowed),
 		T(test_a_url_that_is_not_allowed_costs_no_connection),
 		T(test_a_finished_branch_is_handed_in),
 		T(test_replies_and_commands_reach_their_peer),

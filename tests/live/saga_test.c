@@ -229,6 +229,7 @@ static void test_a_graph_runs_to_its_end(void **state)
 	assert_int_equal(run.status, TREATY_STATUS_COMMITTED);
 	assert_false(run.existed);
 	assert_has(run.json, "\"step02\":{\"moved\":10}");
+	assert_has(run.json, "\"calls\":[]");
 	treaty_saga_free(run.json);
 	assert_string_equal(mover_tell(&w.story), "+p +m +s");
 	assert_int_equal(w.story.peak, 1);
@@ -857,6 +858,10 @@ static void test_steps_may_be_urls(void **state)
 	last_request_has(&u, "&branch_id=0&op=compensate");
 	last_request_has(&u, "[1]");
 	treaty_saga_free(run.json);
+	assert_int_equal(run_urls(&w, &u, "http://127.0.0.1:1/", &run),
+			 TREATY_E_DENIED);
+	assert_has(treaty_last_error(), "$.steps[2].action: ");
+	assert_has(treaty_last_error(), "http_targets");
 	world_close(&w);
 	http_peer_stop(u.peer);
 }

@@ -157,8 +157,10 @@ struct treaty_saga_machine {
  * TREATY_E_INVALID   the document is wrong; treaty_last_error() says where and
  *                    why: "$.States.Pay.Next: no state is called 'Shpi'"
  * TREATY_E_CONFLICT  another document has this name and version
+ * TREATY_E_DENIED    it has a URL that may not be called (http_targets); or as
+ *                    ever
  * TREATY_E_LIMIT, TREATY_E_UNKNOWN (put it again), TREATY_E_TIMEOUT,
- * TREATY_E_CLOSED, TREATY_E_DENIED, TREATY_E_NOMEM
+ * TREATY_E_CLOSED, TREATY_E_NOMEM
  */
 TREATY_API int treaty_saga_machine_put(struct treaty *t, const char *document,
 				       struct treaty_saga_machine *out);

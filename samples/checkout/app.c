@@ -15,7 +15,10 @@ static int usage(const char *name)
 		"usage: %s --port N --db DSN --treaty ADDRESS%s\n"
 		"  DSN: sqlite:/path, postgresql://…, mysql://…\n"
 		"  ADDRESS: of treatyd's door for agents, tcp://host:port\n",
-		name, strcmp(name, "order") ? "" : " --user URL --goods URL");
+		name,
+		strcmp(name, "order")
+			? ""
+			: " --user URL --goods URL [--points URL]");
 	return 2;
 }
 
@@ -27,6 +30,7 @@ static bool parse(struct app *app, int argc, char **argv, const char **address)
 		{ "treaty", required_argument, NULL, 't' },
 		{ "user", required_argument, NULL, 'u' },
 		{ "goods", required_argument, NULL, 'g' },
+		{ "points", required_argument, NULL, 'b' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -42,6 +46,8 @@ static bool parse(struct app *app, int argc, char **argv, const char **address)
 			app->user_url = optarg;
 		else if (c == 'g')
 			app->goods_url = optarg;
+		else if (c == 'b')
+			app->points_url = optarg;
 		else
 			return false;
 	}
@@ -203,7 +209,7 @@ void app_serve(void *ctx, struct exchange *x)
 	const char *name = cJSON_IsString(item) ? item->valuestring : "at";
 
 	for (const struct mode *const *m = app->modes; *m; m++) {
-		if (strcmp((*m)->name, name) == 0) {
+		if ((*m)->serve && strcmp((*m)->name, name) == 0) {
 			(*m)->serve(app, x);
 			return;
 		}

@@ -24,14 +24,16 @@ struct mode {
 	 * it may have to finish here. NULL: nothing to do. Returns false
 	 * after printing why not. */
 	bool (*start)(struct app *app);
+	/* NULL: what it does, it does for the coordinator alone. */
 	void (*serve)(struct app *app, struct exchange *x);
 };
 
 struct app {
 	const char *name;
 	const char *dsn;
-	const char *user_url;  /* order only */
-	const char *goods_url; /* order only */
+	const char *user_url;   /* order only */
+	const char *goods_url;  /* order only */
+	const char *points_url; /* order only; NULL: there are no points */
 	uint16_t port;
 	struct treaty *treaty;
 	struct database *database;       /* wrapped for AT mode */
@@ -41,9 +43,9 @@ struct app {
 };
 
 /*
- * --port N --db DSN --treaty ADDRESS [--user URL --goods URL]. Opens the agent
- * and the database with its tables, and starts the modes. Returns 0, or a
- * program's exit status after saying what is wrong.
+ * --port N --db DSN --treaty ADDRESS [--user URL --goods URL [--points URL]].
+ * Opens the agent and the database with its tables, and starts the modes.
+ * Returns 0, or a program's exit status after saying what is wrong.
  */
 int app_start(struct app *app, const char *name, int argc, char **argv,
 	      const char *const *schema, const struct mode *const *modes);

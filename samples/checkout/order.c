@@ -94,6 +94,12 @@ static void handle_audit(void *ctx, struct exchange *x)
 	app_add_sum(app, x, "money",
 		    "SELECT coalesce(sum(amount), 0) FROM orders "
 		    "WHERE state = 'paid'");
+	/* What the other services must have heard of. */
+	app_add_sum(app, x, "bonus",
+		    "SELECT coalesce(sum(amount), 0) FROM orders "
+		    "WHERE state = 'paid' AND (token LIKE 'saga-%' OR "
+		    "token LIKE 'machine-%' OR "
+		    "token LIKE 'mixed-%')");
 	app_count_left(app, x, "pending orders",
 		       "SELECT count(*) FROM orders WHERE state = 'pending'");
 	app_count_all_left(app, x);
@@ -101,8 +107,10 @@ static void handle_audit(void *ctx, struct exchange *x)
 
 int main(int argc, char **argv)
 {
-	static const struct mode *const modes[] = { &order_at, &order_tcc,
-						    NULL };
+	static const struct mode *const modes[] = {
+		&order_at,         &order_tcc,   &order_saga,
+		&order_by_machine, &order_mixed, NULL,
+	};
 	static const struct route routes[] = {
 		{ "POST", "/checkout", handle_checkout },
 		{ "GET", "/audit", handle_audit },

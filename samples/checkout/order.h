@@ -44,6 +44,17 @@ void checkout_in_transaction(struct app *app, struct exchange *x,
 					  const char *xid,
 					  struct checkout *co));
 
-extern const struct mode order_at, order_tcc;
+/* In AT mode: write the order's row. False after answering why not. */
+bool order_write_at(struct app *app, struct exchange *x, const char *xid,
+		    struct checkout *co, const char *state);
+/* In TCC mode: register a branch whose try another service makes, and ask it.
+ * False after answering why not. */
+bool order_ask_tcc(struct app *app, struct exchange *x, struct checkout *co,
+		   const char *xid, const char *service, const char *action,
+		   bool (*ask)(struct app *app, struct exchange *x,
+			       struct checkout *co, const struct ask *ask));
+
+extern const struct mode order_at, order_tcc, order_saga, order_by_machine,
+	order_mixed;
 
 #endif

@@ -4,10 +4,10 @@
 
 #include "samples/checkout/order.h"
 
-static bool write_order(struct app *app, struct exchange *x, const char *xid,
-			struct checkout *co)
+bool order_write_at(struct app *app, struct exchange *x, const char *xid,
+		    struct checkout *co, const char *state)
 {
-	struct treaty_value p[7];
+	struct treaty_value p[8];
 
 	if (!checkout_number(app, x, co))
 		return false;
@@ -18,11 +18,12 @@ static bool write_order(struct app *app, struct exchange *x, const char *xid,
 	p[4] = treaty_text(co->item);
 	p[5] = treaty_int(co->quantity);
 	p[6] = treaty_int(co->amount);
+	p[7] = treaty_text(state);
 	if (app_exec(app, x,
 		     "INSERT INTO orders (id, token, xid, user_id, item, "
 		     "quantity, amount, state) "
-		     "VALUES (?, ?, ?, ?, ?, ?, ?, 'paid')",
-		     p, 7, NULL))
+		     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		     p, 8, NULL))
 		return true;
 	x->status = 409;
 	return false;
@@ -34,7 +35,7 @@ static bool work(struct app *app, struct exchange *x, const char *xid,
 	const struct ask ask = { .mode = "at", .xid = xid };
 
 	return ask_goods(app, x, co, &ask) && ask_user(app, x, co, &ask) &&
-	       write_order(app, x, xid, co);
+	       order_write_at(app, x, xid, co, "paid");
 }
 
 static void serve(struct app *app, struct exchange *x)

@@ -87,11 +87,10 @@ static char *describe(const struct checkout *co, const char *xid)
 	return text;
 }
 
-/* Register a branch whose try another service makes, and ask it. */
-static bool ask_branch(struct app *app, struct exchange *x, struct checkout *co,
-		       const char *xid, const char *service, const char *action,
-		       bool (*ask)(struct app *app, struct exchange *x,
-				   struct checkout *co, const struct ask *ask))
+bool order_ask_tcc(struct app *app, struct exchange *x, struct checkout *co,
+		   const char *xid, const char *service, const char *action,
+		   bool (*ask)(struct app *app, struct exchange *x,
+			       struct checkout *co, const struct ask *ask))
 {
 	char *context = describe(co, xid);
 	struct treaty_tcc_branch branch;
@@ -124,9 +123,10 @@ static bool try_order(struct app *app, struct exchange *x,
 static bool work(struct app *app, struct exchange *x, const char *xid,
 		 struct checkout *co)
 {
-	return ask_branch(app, x, co, xid, "goods", "checkout-pick",
-			  ask_goods) &&
-	       ask_branch(app, x, co, xid, "user", "checkout-pay", ask_user) &&
+	return order_ask_tcc(app, x, co, xid, "goods", "checkout-pick",
+			     ask_goods) &&
+	       order_ask_tcc(app, x, co, xid, "user", "checkout-pay",
+			     ask_user) &&
 	       checkout_number(app, x, co) && try_order(app, x, co, xid);
 }
 

@@ -5,8 +5,12 @@ import threading
 MODES = {
     "at": ("embedded", "servers"),
     "tcc": ("embedded", "servers"),
+    "saga": ("embedded", "servers"),
+    "machine": ("embedded", "servers"),
+    "mixed": ("embedded", "servers"),
 }
 SCENARIOS = []
+BRIEF = 4
 
 
 class Scenario:
@@ -37,13 +41,25 @@ def scenario(name, expected, modes="at", settle_s=20):
     return add
 
 
-def choose(db, mode=None, only=None):
-    """[(mode, [scenario, …]), …] that can be run."""
+def also(modes, *names):
+    """Scenarios of other files that are run in these modes, too."""
+    for name in names:
+        found = [s for s in SCENARIOS if s.name == name]
+        if not found:
+            raise ValueError(f"no scenario {name}")
+        found[0].modes += modes.split()
+
+
+def choose(db, mode=None, only=None, brief=False):
+    """[(mode, [scenario, …]), …] that can be run; `brief`: of each mode but AT
+    the first ones, when every process is slow."""
     found = []
     for name, where in MODES.items():
         if db in where and mode in (None, name):
             fits = [s for s in SCENARIOS
                     if name in s.modes and only in (None, s.name)]
+            if brief and name != "at":
+                fits = fits[:BRIEF]
             if fits:
                 found.append((name, fits))
     return found
@@ -88,3 +104,7 @@ def ending(answer):
 
 def wallet_of(stack, user):
     return stack.must("GET", "user", f"/wallet?user={user}")["balance"]
+
+
+def points_of(stack, user):
+    return stack.must("GET", "points", f"/points?user={user}")["points"]

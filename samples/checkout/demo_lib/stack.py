@@ -1,4 +1,5 @@
 """treatyd, three services and their databases: start, kill, restart, ask."""
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import urllib.request
 from lossy import LossyProxy
 from matrix import MODES
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 USERS = 40
 WALLET = 10000
 ITEMS = {"pen": (5000, 3), "book": (5000, 20)}
@@ -137,8 +139,7 @@ class Stack:
 
     def start_servers(self):
         """They end with this process, however it ends."""
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                              "../../../scripts/servers")
+        script = os.path.join(HERE, "../../../scripts/servers")
         self.servers = subprocess.Popen(
             [script, "run", os.path.join(self.dir, "db"), str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
@@ -164,16 +165,24 @@ class Stack:
         dsn = self.databases()
         self.dsn = dsn
         ports = {n: free_port() for n in
-                 ("agents", "http", "order", "user", "goods")}
+                 ("agents", "http", "order", "user", "goods", "points")}
         self.url = {n: f"http://127.0.0.1:{ports[n]}" for n in ports}
         self.agents = f"tcp://127.0.0.1:{ports['agents']}"
         self.lossy = LossyProxy(ports["user"])
+        self.lossy_points = LossyProxy(ports["points"])
+        points = f"http://127.0.0.1:{self.lossy_points.port}/points"
         self.add("treatyd", [
             os.path.join(self.build, "tc/host/treatyd"),
             "--data-dir", f"{self.dir}/treatyd",
             "--agents-listen", self.agents,
-            "--http-listen", f"127.0.0.1:{ports['http']}"],
+            "--http-listen", f"127.0.0.1:{ports['http']}",
+            "--http-targets", points],
             lambda: ask("GET", self.url["http"] + "/readyz")[0] == 200)
+        self.add("points", [
+            os.path.join(HERE, "../points"), "--port", str(ports["points"]),
+            "--db", f"{self.dir}/points.db"],
+            lambda: ask("GET", self.url["points"] + "/audit")[0] == 200,
+            under=[])
         for name in ("user", "goods", "order"):
             argv = [os.path.join(self.build, "samples/checkout",
                                  f"checkout-{name}"),
@@ -181,13 +190,14 @@ class Stack:
                     "--treaty", self.agents]
             if name == "order":
                 argv += ["--user", f"http://127.0.0.1:{self.lossy.port}",
-                         "--goods", self.url["goods"]]
+                         "--goods", self.url["goods"], "--points", points]
             self.add(name, argv, lambda n=name: ask(
                 "GET", self.url[n] + "/audit")[0] == 200)
         self.fill()
 
-    def add(self, name, argv, ready):
-        self.processes[name] = Process(name, self.under + argv,
+    def add(self, name, argv, ready, under=None):
+        under = self.under if under is None else under
+        self.processes[name] = Process(name, under + argv,
                                        f"{self.dir}/{name}.log", ready)
         self.processes[name].start()
 
@@ -201,6 +211,33 @@ class Stack:
                 "item": item, "quantity": quantity, "price": price})
         now = self.audit()
         self.money_before, self.stock_before = now["money"], now["stock"]
+
+    def add_money(self, user, balance):
+        """One more wallet, if it is not there."""
+        status, _ = ask("GET", f"{self.url['user']}/wallet?user={user}")
+        if status == 404:
+            self.must("POST", "user", "/wallet",
+                      {"user": user, "balance": balance})
+            self.money_before += balance
+
+    @contextlib.contextmanager
+    def another(self, name):
+        """A second process of a service, on the same database."""
+        first = self.processes[name]
+        argv = list(first.argv)
+        port = free_port()
+        argv[argv.index("--port") + 1] = str(port)
+        url = f"http://127.0.0.1:{port}/audit"
+        second = Process(name, argv, f"{self.dir}/{name}-2.log",
+                         lambda: ask("GET", url)[0] == 200)
+        second.start()
+        try:
+            yield
+        finally:
+            self.clean = second.stop(15 * self.patience) and self.clean
+
+    def post_points(self, query, body):
+        return ask("POST", self.url["points"] + "/points" + query, body)[0]
 
     def use(self, mode):
         """Checkouts are in this mode from now on."""
@@ -219,7 +256,7 @@ class Stack:
         print("\nStill running; " + ("press Enter" if sys.stdin.isatty()
                                      else "interrupt or end this process")
               + " to stop everything.")
-        for name in ("http", "order", "user", "goods"):
+        for name in ("http", "order", "user", "goods", "points"):
             label = "treatyd" if name == "http" else name
             print(f"  {label:<8} {self.url[name]}")
         print(f"  agents   {self.agents}")
@@ -306,14 +343,17 @@ class Stack:
     def audit(self):
         """Sums over the services: "money", "stock", "orders", and "left": what
         must be 0 when nothing is unfinished."""
-        total = {"money": 0, "stock": 0, "orders": 0, "left": {}}
-        for name in ("order", "user", "goods"):
+        total, left = {}, {}
+        for name in ("order", "user", "goods", "points"):
             answer = self.must("GET", name, "/audit")
-            for what, n in answer.pop("left").items():
-                total["left"][what] = total["left"].get(what, 0) + n
+            for what, n in answer.pop("left", {}).items():
+                left[what] = left.get(what, 0) + n
             for what, n in answer.items():
-                total[what] += n
-        return total
+                total[what] = total.get(what, 0) + n
+        # Each order of these modes was credited once, and nothing else was.
+        left["points too many or missing"] = abs(
+            total["bonus"] - total["points"])
+        return {**total, "left": left}
 
     def is_conserved(self, audit):
         return audit["money"] == self.money_before \

@@ -9,19 +9,25 @@
 
 /* ---- answers ---- */
 
-/* What the callback says, by the kind of command. An unknown outcome may be
- * asked for again, a compensation that refuses is asked again, too. */
+/* [of a branch][answer], by the order of the enum; what means nothing is not
+ * known. */
 static enum branch_status status_of(const struct agent_command *c,
 				    enum treaty_saga_answer answer)
 {
-	const bool branch = c->type == AGENT_ROLLBACK;
+	static const enum branch_status rows[2][4] = {
+		{ [TREATY_SAGA_UNKNOWN] = BRANCH_COMMIT_RETRYABLE,
+		  [TREATY_SAGA_DONE] = BRANCH_COMMITTED,
+		  [TREATY_SAGA_REFUSED] = BRANCH_COMMIT_UNRETRYABLE,
+		  [TREATY_SAGA_IN_PROGRESS] = BRANCH_COMMIT_RETRYABLE },
+		{ [TREATY_SAGA_UNKNOWN] = BRANCH_ROLLBACK_RETRYABLE,
+		  [TREATY_SAGA_DONE] = BRANCH_ROLLBACKED,
+		  [TREATY_SAGA_REFUSED] = BRANCH_ROLLBACK_UNRETRYABLE,
+		  [TREATY_SAGA_IN_PROGRESS] = BRANCH_ROLLBACK_RETRYABLE },
+	};
 
-	if (answer == TREATY_SAGA_DONE)
-		return branch ? BRANCH_ROLLBACKED : BRANCH_COMMITTED;
-	if (branch)
-		return BRANCH_ROLLBACK_RETRYABLE;
-	return answer == TREATY_SAGA_REFUSED ? BRANCH_COMMIT_UNRETRYABLE
-					     : BRANCH_COMMIT_RETRYABLE;
+	if ((unsigned)answer >= ARRAY_LEN(rows[0]))
+		answer = TREATY_SAGA_UNKNOWN;
+	return rows[c->type == AGENT_ROLLBACK][answer];
 }
 
 static void put_error(struct treaty_saga_call *call,

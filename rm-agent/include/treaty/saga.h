@@ -25,8 +25,8 @@
  *  - REFUSED means: not done, and nothing of it will be. What is not certain is
  *    UNKNOWN, and is asked again. If an attempt was UNKNOWN and a later one
  *    refuses, the step is compensated all the same.
- *  - A compensation must succeed in the end; it cannot refuse. What it undoes
- *    may never have happened.
+ *  - A compensation must succeed in the end, it should not refuse. What it
+ *    undoes may never have happened.
  *  - Services, machines and URLs may be mixed: a name that begins with http://
  *    or https:// is called by the coordinator itself (docs/saga.md).
  *  - Callbacks run on the agent's workers or in treaty_process(), one at a time
@@ -52,7 +52,9 @@ enum treaty_saga_answer {
 	/* It may be done or not: call again, by the step's retry rules. */
 	TREATY_SAGA_UNKNOWN = 0,
 	TREATY_SAGA_DONE = 1, /* with an output, see treaty_saga_output() */
-	/* Definitely not done. Of a compensation it counts as UNKNOWN. */
+	/* Definitely not done. A run's compensation comes again all the same;
+	 * that of a branch (treaty_saga_branch()) hangs until an operator has
+	 * looked. */
 	TREATY_SAGA_REFUSED = 2,
 	TREATY_SAGA_IN_PROGRESS = 3, /* ask again a little later; no failure */
 };

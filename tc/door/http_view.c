@@ -305,6 +305,10 @@ void view_core_stats(struct json *j, const char *key,
 	json_number(j, "lock_conflicts", s->lock_conflicts);
 	json_number(j, "lock_waits", s->lock_waits);
 	json_number(j, "deadlocks", s->deadlocks);
+	json_number(j, "messages", s->messages);
+	json_number(j, "delivered", s->delivered);
+	json_number(j, "checks", s->checks);
+	json_number(j, "dead_letters", s->dead_letters);
 	json_number(j, "rows_forced", s->rows_forced);
 	json_number(j, "rows_lazy", s->rows_lazy);
 	json_number(j, "transactions_now", s->gtx_now);
@@ -312,6 +316,9 @@ void view_core_stats(struct json *j, const char *key,
 	json_number(j, "waiters_now", s->waiters_now);
 	json_number(j, "peers_now", s->peers_now);
 	json_number(j, "tombstones_now", s->tombstones_now);
+	json_number(j, "origins_now", s->origins_now);
+	json_number(j, "dead_letters_now", s->dead_letters_now);
+	json_number(j, "subscribers_now", s->subscribers_now);
 	json_end(j);
 }
 

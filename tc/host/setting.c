@@ -48,6 +48,8 @@ const struct setting settings[] = {
 	  64, MIB, true, "A name, resource or error text." },
 	{ "application_data_max", NULL, SET_BYTES, AT(core.application_data_max),
 	  0, GIB, true, "Application data of one branch." },
+	{ "participant_max", NULL, SET_BYTES, AT(core.participant_max),
+	  KIB, MIB, true, "URLs and headers of one HTTP participant." },
 
 	{ "machines_max", "Sagas", SET_NUMBER, AT(core.machines_max),
 	  0, MANY, true, "Versions of all machines that were put." },
@@ -62,6 +64,14 @@ const struct setting settings[] = {
 	  "steps that recover forward, are retried as attempts_max says." },
 	{ "saga_ask_again", NULL, SET_TIME, AT(core.saga_ask_again_ms),
 	  1, HOUR, true, "Pause after a step that says it is in progress." },
+
+	{ "delay_max", "Messages", SET_TIME, AT(core.delay_ms_max),
+	  0, 10 * YEAR, true,
+	  "The longest delay of a delivery, and pause in its schedule." },
+	{ "schedule_max", NULL, SET_NUMBER, AT(core.schedule_max),
+	  0, 10000, true, "Pauses in the schedule of a delivery." },
+	{ "subscribers_max", NULL, SET_NUMBER, AT(core.subscribers_max),
+	  0, MANY, true, "Of all topics." },
 
 	{ "locks_max", "Row locks", SET_NUMBER, AT(core.locks_max),
 	  1, MANY, true, "Held in all." },

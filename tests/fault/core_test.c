@@ -31,6 +31,8 @@ static uint64_t fingerprint(struct desk *d)
 	return s.gtx_now + 1000 * s.locks_now + 1000000 * s.waiters_now +
 	       10000000 * s.branches + 1000000000 * s.begun +
 	       100000000000 * s.commands + s.committed * 7 +
+	       s.origins_now * 31 + s.subscribers_now * 311 +
+	       s.dead_letters_now * 3111 + s.checks * 31111 +
 	       s.rolled_back * 77 + s.peers_now * 777 + s.deadlocks * 7777 +
 	       s.lock_waits * 77777 + s.tombstones_now * 77779 +
 	       core_deadline(d->core);
@@ -111,6 +113,7 @@ static void done(struct scene *s, uint64_t branch, enum branch_status status)
 	assert_non_null(co);
 	e.done = (struct branch_done){ .peer = co->peer,
 				       .command = co->id,
+				       .type = co->type,
 				       .xid = co->xid,
 				       .branch = branch,
 				       .status = status,
@@ -230,6 +233,136 @@ static void restart(struct scene *s)
 	assert_int_equal(status(s, t), GTX_ROLLBACKED);
 }
 
+/* ---- messages ---- */
+
+static void subscribe(struct scene *s, const char *who, const char *target)
+{
+	uint64_t id =
+		ask(s, (struct request){ .type = RQ_SUBSCRIBE,
+					 .name = BYTES("orders"),
+					 .subscriber = bytes_of(who),
+					 .resource = bytes_of(target),
+					 .participant = BYTES("{\"a\":1}") });
+
+	assert_int_equal(desk_reply(s->d, id)->err, OK);
+}
+
+static void unsubscribe(struct scene *s, const char *who)
+{
+	uint64_t id = ask(s, (struct request){ .type = RQ_UNSUBSCRIBE,
+					       .name = BYTES("orders"),
+					       .subscriber = bytes_of(who) });
+
+	assert_int_equal(desk_reply(s->d, id)->err, OK);
+}
+
+static struct bytes prepare(struct scene *s)
+{
+	uint64_t id =
+		ask(s, (struct request){ .type = RQ_BEGIN,
+					 .kind = KIND_MESSAGE,
+					 .check = BYTES("http://orders:80"),
+					 .participant = BYTES("{\"c\":1}") });
+
+	return desk_reply(s->d, id)->xid;
+}
+
+static uint64_t publish_all(struct scene *s, struct bytes xid)
+{
+	static const uint64_t schedule[] = { 100, 200 };
+
+	return branch_of(
+		s, ask(s, (struct request){ .type = RQ_REGISTER,
+					    .xid = xid,
+					    .mode = MODE_MSG,
+					    .topic = true,
+					    .resource = BYTES("orders"),
+					    .application_data = BYTES("{}"),
+					    .client_key = 4711,
+					    .deliver_after_ms = 50,
+					    .schedule_ms = schedule,
+					    .n_schedule = 2 }));
+}
+
+static void in_progress(struct scene *s, uint64_t branch)
+{
+	const struct command *co = desk_command(s->d, branch);
+	struct event e = { .type = EV_BRANCH_DONE };
+
+	e.done = (struct branch_done){ .peer = co->peer,
+				       .command = co->id,
+				       .type = co->type,
+				       .xid = co->xid,
+				       .branch = branch,
+				       .in_progress = true,
+				       .status = BRANCH_COMMIT_RETRYABLE };
+	give(s, e);
+	desk_pass(s->d, s->d->config.retry_ms_max);
+}
+
+static void a_message_in_doubt(struct scene *s)
+{
+	struct bytes t = prepare(s);
+	uint64_t b = publish_all(s, t);
+
+	assert_int_equal(publish_all(s, t), b); /* the same again */
+	desk_pass(s->d, s->d->config.timeout_ms_default);
+	desk_pass(s->d, s->d->config.command_timeout_ms); /* no answer */
+	desk_pass(s->d, s->d->config.retry_ms_max);
+	in_progress(s, 0);
+	done(s, 0, BRANCH_COMMITTED);
+	desk_pass(s->d, 50);
+	in_progress(s, b);
+	for (int i = 0; i < 3; i++) {
+		done(s, b, BRANCH_COMMIT_RETRYABLE);
+		desk_pass(s->d, 200);
+	}
+	done(s, b + 1, BRANCH_COMMIT_UNRETRYABLE);
+	assert_int_equal(core_stats(s->d->core).dead_letters_now, 2);
+	ask(s, (struct request){ .type = RQ_RETRY, .xid = t });
+	done(s, b, BRANCH_COMMITTED);
+	done(s, b + 1, BRANCH_COMMITTED);
+	assert_int_equal(status(s, t), GTX_COMMITTED);
+}
+
+static void what_says_nothing(struct scene *s)
+{
+	struct bytes t1 = prepare(s), t2, t3;
+	uint64_t b, r;
+
+	publish_all(s, t1);
+	desk_pass(s->d, s->d->config.timeout_ms_default);
+	done(s, 0, BRANCH_ROLLBACKED);
+	assert_int_equal(status(s, t1), GTX_ROLLBACKED);
+
+	t2 = begin(s);
+	branch_of(s, add(s, t2, MODE_SAGA, "", 0));
+	end(s, t2, true);
+	assert_int_equal(status(s, t2), GTX_COMMITTED);
+
+	t3 = begin(s);
+	b = branch_of(s, add(s, t3, MODE_XA, "", 0));
+	ask(s, (struct request){ .type = RQ_REPORT,
+				 .xid = t3,
+				 .branch = b,
+				 .report = BRANCH_PHASE_ONE_FAILED });
+	r = end(s, t3, true);
+	assert_int_equal(desk_reply(s->d, r)->err, E_STATE);
+	assert_int_equal(status(s, t3), GTX_ROLLBACKED);
+}
+
+static void messages(struct scene *s)
+{
+	subscribe(s, "points", "http://points:80");
+	subscribe(s, "mail", "http://mail:80");
+	subscribe(s, "mail", "R");
+	subscribe(s, "mail", "R");
+	a_message_in_doubt(s);
+	what_says_nothing(s);
+	unsubscribe(s, "points");
+	unsubscribe(s, "mail");
+}
+
 static void play(struct scene *s)
 {
 	s->d->auto_store = true;
@@ -238,6 +371,7 @@ static void play(struct scene *s)
 	a_commit_with_somebody_waiting(s);
 	a_rollback_that_hangs(s);
 	numbers(s);
+	messages(s);
 	assert_int_equal(core_stats(s->d->core).gtx_now, 0);
 	assert_int_equal(core_stats(s->d->core).locks_now, 0);
 }
@@ -343,6 +477,9 @@ static void test_loading_leaves_no_trace_either(void **state)
 		struct bytes t = begin(&s), u = begin(&s);
 
 		branch_of(&s, add(&s, t, MODE_AT, "de", 0));
+		subscribe(&s, "points", "http://points:80");
+		subscribe(&s, "mail", "R");
+		publish_all(&s, prepare(&s));
 		branch_of(&s, add(&s, u, MODE_TCC, "", 0));
 		end(&s, u, true);
 		done(&s, desk_reply(s.d, s.d->next_id - 1)->branch,
@@ -376,7 +513,8 @@ static void test_loading_leaves_no_trace_either(void **state)
 			rc = core_step(core, &e, &fx);
 			assert_int_equal(rc, OK);
 			core_check(core);
-			assert_int_equal(core_stats(core).gtx_now, 2);
+			assert_int_equal(core_stats(core).gtx_now, 3);
+			assert_int_equal(core_stats(core).subscribers_now, 2);
 			assert_int_equal(core_stats(core).locks_now, 2);
 		}
 		met = s.flaky.calls > n;

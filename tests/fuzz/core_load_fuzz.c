@@ -44,6 +44,15 @@ static void seen_branch(void *ctx, struct branch_view b)
 	++*n;
 }
 
+static bool seen_topic(void *ctx, struct topic_view v)
+{
+	size_t *n = ctx;
+
+	REQUIRE(v.topic.len && v.subscriber.len && v.resource.len);
+	++*n;
+	return true;
+}
+
 static bool seen(void *ctx, struct gtx_view g)
 {
 	const struct core *c = ctx;
@@ -101,7 +110,11 @@ void fuzz_one(struct bytes in)
 	REQUIRE(rc == OK || rc == E_CORRUPT || rc == E_VERSION);
 	if (rc == OK) {
 		core_check(c);
+		size_t subscribers = 0;
+
 		core_list(c, &all, 1000, seen, c);
+		core_topics(c, seen_topic, &subscribers);
+		REQUIRE(subscribers == core_stats(c).subscribers_now);
 		work(c, fx);
 	}
 	core_free(c);
@@ -156,9 +169,65 @@ static void seed_desk(const struct fuzz_sink *sink, enum branch_mode mode,
 	desk_free(d);
 }
 
+static uint64_t publish(struct desk *d, struct bytes xid)
+{
+	static const uint64_t schedule[] = { 100, 0 };
+	uint64_t id = desk_ask(d, (struct request){ .type = RQ_REGISTER,
+						    .xid = xid,
+						    .mode = MODE_MSG,
+						    .topic = true,
+						    .resource = BYTES("T"),
+						    .deliver_after_ms = 70,
+						    .schedule_ms = schedule,
+						    .n_schedule = 2 });
+
+	return desk_reply(d, id)->branch;
+}
+
+/* Messages in doubt, submitted, delayed, and as dead letters. */
+static void seed_messages(const struct fuzz_sink *sink)
+{
+	struct core_config config = desk_config();
+	struct desk *d = desk_new(&config, true);
+	struct request rq = { .type = RQ_SUBSCRIBE,
+			      .name = BYTES("T"),
+			      .subscriber = BYTES("a"),
+			      .resource = BYTES("http://a:80"),
+			      .participant = BYTES("{}") };
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	desk_ask(d, rq);
+	rq.subscriber = BYTES("b");
+	rq.resource = BYTES("R");
+	desk_ask(d, rq);
+	for (int i = 0; i < 3; i++) {
+		uint64_t id = desk_ask(
+			d, (struct request){ .type = RQ_BEGIN,
+					     .kind = KIND_MESSAGE,
+					     .check = BYTES("http://c:80"),
+					     .call_timeout_ms = 9 });
+		struct bytes xid = desk_reply(d, id)->xid;
+		uint64_t branch = publish(d, xid);
+
+		if (i > 0)
+			desk_ask_end(d, xid, true, 0);
+		if (i > 1) {
+			desk_pass(d, 100);
+			desk_done(d, desk_command(d, branch),
+				  BRANCH_COMMIT_UNRETRYABLE, "no");
+		}
+		put_rows(&b, d);
+		fuzz_seed(sink, &b);
+	}
+	buf_fini(&b);
+	desk_free(d);
+}
+
 void fuzz_seeds(const struct fuzz_sink *sink)
 {
 	seed_desk(sink, MODE_AT, "BCRcrH");
 	seed_desk(sink, MODE_TCC, "HrcRCB");
 	seed_desk(sink, MODE_XA, "BCR");
+	seed_messages(sink);
 }

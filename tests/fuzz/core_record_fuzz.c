@@ -33,6 +33,10 @@ static void check_gtx(struct bytes body)
 	REQUIRE(again.timeout_ms == g.timeout_ms);
 	REQUIRE(again.began_wall_ms == g.began_wall_ms);
 	REQUIRE(again.n_branches == g.n_branches);
+	REQUIRE(again.decided_wall_ms == g.decided_wall_ms);
+	REQUIRE(bytes_equal(again.check, g.check));
+	REQUIRE(bytes_equal(again.participant, g.participant));
+	REQUIRE(again.call_timeout_ms == g.call_timeout_ms);
 	buf_fini(&b);
 }
 
@@ -45,6 +49,14 @@ static void require_same(const struct branch_record *a,
 	REQUIRE(bytes_equal(a->application, b->application));
 	REQUIRE(bytes_equal(a->instance, b->instance));
 	REQUIRE(bytes_equal(a->application_data, b->application_data));
+	REQUIRE(bytes_equal(a->participant, b->participant));
+	REQUIRE(a->call_timeout_ms == b->call_timeout_ms);
+	REQUIRE(a->deliver_after_ms == b->deliver_after_ms);
+	REQUIRE(bytes_equal(a->schedule, b->schedule));
+	for (size_t i = 0; i < record_schedule_len(a->schedule); i++)
+		REQUIRE(record_schedule(a->schedule, i) < UINT64_MAX / 4);
+	REQUIRE(bytes_equal(a->topic, b->topic));
+	REQUIRE(bytes_equal(a->subscriber, b->subscriber));
 	REQUIRE(a->attempts == b->attempts && a->failures == b->failures);
 	REQUIRE(a->resolution == b->resolution);
 	REQUIRE(bytes_equal(a->values, b->values));
@@ -94,6 +106,25 @@ static void check_tombstone(struct bytes body)
 	REQUIRE(again.ended_wall_ms == t.ended_wall_ms);
 	REQUIRE(bytes_equal(again.machine, t.machine));
 	REQUIRE(bytes_equal(again.business_key, t.business_key));
+	buf_fini(&b);
+}
+
+static void check_topic(struct bytes body)
+{
+	struct topic_record t, again;
+	struct buf b;
+	int rc = record_get_topic(&t, body);
+
+	require_answer(rc);
+	if (rc != OK)
+		return;
+	buf_init(&b, &mem_heap);
+	record_put_topic(&b, &t);
+	REQUIRE(record_get_topic(&again, buf_bytes(&b)) == OK);
+	REQUIRE(bytes_equal(again.topic, t.topic));
+	REQUIRE(bytes_equal(again.subscriber, t.subscriber));
+	REQUIRE(bytes_equal(again.resource, t.resource));
+	REQUIRE(bytes_equal(again.participant, t.participant));
 	buf_fini(&b);
 }
 
@@ -152,8 +183,8 @@ static void check_number(struct bytes body)
 void fuzz_one(struct bytes in)
 {
 	static void (*const checks[])(struct bytes body) = {
-		check_gtx,    check_branch, check_tombstone,
-		check_number, check_saga,   check_machine
+		check_gtx,  check_branch,  check_tombstone, check_number,
+		check_saga, check_machine, check_topic
 	};
 	struct reader r = reader_of(in);
 	size_t kind = read_u8(&r) % ARRAY_LEN(checks);
@@ -173,7 +204,11 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		.began_wall_ms = 123456789012,
 		.n_branches = 3,
 		.ordered = true,
-		.kind = KIND_SAGA,
+		.kind = KIND_MESSAGE,
+		.decided_wall_ms = 123456789013,
+		.check = BYTES("http://orders:80"),
+		.participant = BYTES("{}"),
+		.call_timeout_ms = 700,
 	};
 	const struct branch_record branch = {
 		.mode = MODE_XA,
@@ -185,6 +220,10 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		.application_data = BYTES("{}"),
 		.participant = BYTES("{\"commit\":\"http://h/c\"}"),
 		.call_timeout_ms = 250,
+		.deliver_after_ms = 3000,
+		.schedule = BYTES("\0\0\0\0\0\0\0\7\0\0\0\0\0\0\1\0"),
+		.topic = BYTES("T"),
+		.subscriber = BYTES("S"),
 		.attempts = 7,
 		.failures = 5,
 		.resolution = RESOLVE_VALUES,
@@ -224,6 +263,13 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 	record_put_machine(&b,
 			   &(struct machine_record){ .document = BYTES("{}"),
 						     .added_wall_ms = 9 });
+	fuzz_seed(sink, &b);
+	buf_put_u8(&b, 6);
+	record_put_topic(
+		&b, &(struct topic_record){ .topic = BYTES("T"),
+					    .subscriber = BYTES("S"),
+					    .resource = BYTES("http://r:80"),
+					    .participant = BYTES("{}") });
 	fuzz_seed(sink, &b);
 	buf_fini(&b);
 }

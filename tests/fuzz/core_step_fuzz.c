@@ -105,8 +105,10 @@ static void hear_command(struct play *p, const struct command *c)
 {
 	size_t at = p->n_commands++ % ARRAY_LEN(p->commands);
 
-	hear_fate(p, c->xid,
-		  c->type == COMMAND_COMMIT ? FATE_COMMIT : FATE_ROLLBACK);
+	if (c->type == COMMAND_COMMIT || c->type == COMMAND_ROLLBACK)
+		hear_fate(p, c->xid,
+			  c->type == COMMAND_COMMIT ? FATE_COMMIT
+						    : FATE_ROLLBACK);
 	p->commands[at] = *c;
 	p->commanded[at] = find_xid(p, c->xid);
 }
@@ -200,6 +202,72 @@ static void op_request(struct play *p)
 	step(p, e);
 }
 
+/* ---- messages ---- */
+
+static struct bytes some_target(struct play *p)
+{
+	static const char *const targets[] = { "R", "S", "http://r:80",
+					       "https://s:443", "http://bad" };
+
+	return bytes_of(targets[arg(p, ARRAY_LEN(targets))]);
+}
+
+static void ask_message(struct play *p, struct request *rq)
+{
+	rq->kind = KIND_MESSAGE;
+	rq->check = arg(p, 4) ? some_target(p) : BYTES("");
+	rq->timeout_ms = 1 + arg(p, 4) * 1000;
+	rq->call_timeout_ms = arg(p, 3) * 500;
+	rq->participant = BYTES("{}");
+	rq->ordered = arg(p, 2);
+}
+
+static void ask_delivery(struct play *p, struct request *rq, uint64_t *schedule)
+{
+	rq->xid = some_xid(p);
+	rq->mode = arg(p, 8) ? MODE_MSG : MODE_SAGA;
+	rq->topic = arg(p, 2);
+	rq->resource = rq->topic ? letters(p, "TU") : some_target(p);
+	rq->client_key = arg(p, 4);
+	rq->deliver_after_ms = arg(p, 3) * UINT64_C(700);
+	rq->n_schedule = arg(p, 4);
+	rq->schedule_ms = schedule;
+	for (size_t i = 0; i < rq->n_schedule; i++)
+		schedule[i] = arg(p, 4) * UINT64_C(100);
+	rq->application_data = BYTES("{}");
+}
+
+static void ask_topic(struct play *p, struct request *rq)
+{
+	rq->name = letters(p, "TU");
+	rq->subscriber = letters(p, "mno");
+	rq->resource = some_target(p);
+	rq->participant = arg(p, 2) ? BYTES("{}") : BYTES("");
+}
+
+static void op_message(struct play *p)
+{
+	static const enum request_type types[] = {
+		RQ_BEGIN,     RQ_REGISTER,    RQ_REGISTER,
+		RQ_SUBSCRIBE, RQ_UNSUBSCRIBE,
+	};
+	struct event e = { .type = EV_REQUEST };
+	struct request *rq = &e.request;
+	uint64_t schedule[4];
+
+	rq->type = types[arg(p, ARRAY_LEN(types))];
+	rq->id = ++p->next_id;
+	rq->peer = some_peer(p);
+	if (rq->type == RQ_BEGIN)
+		ask_message(p, rq);
+	else if (rq->type == RQ_REGISTER)
+		ask_delivery(p, rq, schedule);
+	else
+		ask_topic(p, rq);
+	p->asked[rq->id] = rq->type;
+	step(p, e);
+}
+
 static void op_peer_up(struct play *p)
 {
 	struct event e = { .type = EV_PEER_UP };
@@ -244,6 +312,7 @@ static void op_done(struct play *p)
 	e.done = (struct branch_done){
 		.peer = p->commands[i].peer,
 		.command = p->commands[i].id,
+		.type = p->commands[i].type,
 		.xid = p->commanded[i] < p->n_gtx
 			       ? buf_bytes(&p->xids[p->commanded[i]])
 			       : BYTES("tc:1:1"),
@@ -252,8 +321,16 @@ static void op_done(struct play *p)
 		.error = BYTES("no"),
 		.detail = BYTES("{}"),
 	};
-	if (arg(p, 8) == 0)
+	switch (arg(p, 8)) {
+	case 0:
 		e.done.branch ^= 1;
+		break;
+	case 7:
+		e.done.in_progress = true;
+		break;
+	default:
+		break;
+	}
 	step(p, e);
 }
 
@@ -279,7 +356,7 @@ static void op_crash(struct play *p)
 
 static void operate(struct play *p)
 {
-	switch (arg(p, 16)) {
+	switch (arg(p, 19)) {
 	case 0:
 	case 1:
 		op_peer_up(p);
@@ -302,6 +379,11 @@ static void operate(struct play *p)
 	case 9:
 	case 10:
 		op_time(p);
+		break;
+	case 16:
+	case 17:
+	case 18:
+		op_message(p);
 		break;
 	default:
 		op_request(p);
@@ -343,6 +425,8 @@ void fuzz_one(struct bytes in)
 	config.branches_per_gtx_max = 6;
 	config.id_block = 4;
 	config.tombstones_max = 4;
+	config.subscribers_max = 4;
+	config.schedule_max = 2;
 	p.d = desk_new_raw(&config, &p.flaky.mem);
 	REQUIRE(p.d);
 	p.d->auto_store = arg(&p, 2);
@@ -380,6 +464,10 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 	static const uint8_t rollback[] = { 15, RQ_ROLLBACK, 0, 0, 0, 0, 0,
 					    2,  0,           0, 0, 0, 0, 0,
 					    0,  0,           1, 1, 0, 0 };
+	static const uint8_t prepare[] = { 16, 0, 0, 1, 2, 0, 0, 0, 0 };
+	static const uint8_t subscribe[] = { 16, 3, 0, 0, 0, 0, 0, 2, 1, 0 };
+	static const uint8_t publish[] = { 16, 1, 0, 0, 1, 1, 0,
+					   0,  1, 1, 2, 1, 2, 0 };
 	static const uint8_t done[] = { 3, 0, BRANCH_COMMITTED, 1, 0 };
 	static const uint8_t failed[] = { 3, 0, BRANCH_ROLLBACK_UNRETRYABLE, 1,
 					  0 };
@@ -412,6 +500,23 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 			put_ops(&b, failed, sizeof failed);
 		put_ops(&b, pass, sizeof pass);
 		put_ops(&b, store, sizeof store);
+		fuzz_seed(sink, &b);
+		buf_clear(&b);
+		buf_put_u8(&b, (uint8_t)(n & 1));
+		put_ops(&b, subscribe, sizeof subscribe);
+		put_ops(&b, prepare, sizeof prepare);
+		put_ops(&b, store, sizeof store);
+		put_ops(&b, publish, sizeof publish);
+		put_ops(&b, store, sizeof store);
+		if (n & 2)
+			put_ops(&b, commit, sizeof commit);
+		if (n & 4)
+			put_ops(&b, crash, sizeof crash);
+		put_ops(&b, pass, sizeof pass);
+		put_ops(&b, store, sizeof store);
+		if (n & 8)
+			put_ops(&b, done, sizeof done);
+		put_ops(&b, pass, sizeof pass);
 		fuzz_seed(sink, &b);
 	}
 	buf_fini(&b);

@@ -106,6 +106,93 @@ static void test_a_branch_comes_back_as_it_went(void **state)
 	mem_free(&mem_heap, (void *)(uintptr_t)out.lock_keys);
 }
 
+static void test_a_message_comes_back_as_it_went(void **state)
+{
+	struct gtx_record in = some_gtx(), out;
+	struct branch_record b = some_branch(), got;
+	struct topic_record t = { BYTES("T"), BYTES("S"), BYTES("R"),
+				  BYTES("{}") };
+	struct topic_record back;
+	struct buf schedule;
+
+	(void)state;
+	in.kind = KIND_MESSAGE;
+	in.check = BYTES("http://orders:80");
+	in.participant = BYTES("{}");
+	in.call_timeout_ms = 700;
+	in.decided_wall_ms = 99;
+	record_put_gtx(&body, &in);
+	assert_int_equal(record_get_gtx(&out, buf_bytes(&body)), OK);
+	assert_int_equal(out.kind, KIND_MESSAGE);
+	assert_true(bytes_equal(out.check, in.check));
+	assert_true(bytes_equal(out.participant, in.participant));
+	assert_int_equal(out.call_timeout_ms, 700);
+	assert_int_equal(out.decided_wall_ms, 99);
+
+	buf_clear(&body);
+	buf_init(&schedule, &mem_heap);
+	buf_put_u64(&schedule, 0);
+	buf_put_u64(&schedule, 4711);
+	b.n_lock_keys = 0;
+	b.deliver_after_ms = 3000;
+	b.schedule = buf_bytes(&schedule);
+	b.topic = BYTES("T");
+	b.subscriber = BYTES("S");
+	record_put_branch(&body, &b);
+	assert_int_equal(record_get_branch(&got, &mem_heap, buf_bytes(&body)),
+			 OK);
+	assert_int_equal(got.deliver_after_ms, 3000);
+	assert_int_equal(record_schedule_len(got.schedule), 2);
+	assert_int_equal(record_schedule(got.schedule, 0), 0);
+	assert_int_equal(record_schedule(got.schedule, 1), 4711);
+	assert_true(bytes_equal(got.topic, b.topic));
+	assert_true(bytes_equal(got.subscriber, b.subscriber));
+	b.schedule.len--;
+	buf_clear(&body);
+	record_put_branch(&body, &b);
+	assert_int_equal(record_get_branch(&got, &mem_heap, buf_bytes(&body)),
+			 E_CORRUPT);
+	schedule.data[0] = 255; /* longer than anybody could wait */
+	b.schedule.len++;
+	buf_clear(&body);
+	record_put_branch(&body, &b);
+	assert_int_equal(record_get_branch(&got, &mem_heap, buf_bytes(&body)),
+			 E_CORRUPT);
+	buf_fini(&schedule);
+
+	buf_clear(&body);
+	record_put_topic(&body, &t);
+	assert_int_equal(record_get_topic(&back, buf_bytes(&body)), OK);
+	assert_true(bytes_equal(back.topic, t.topic));
+	assert_true(bytes_equal(back.subscriber, t.subscriber));
+	assert_true(bytes_equal(back.resource, t.resource));
+	assert_true(bytes_equal(back.participant, t.participant));
+	t.resource.len = 0;
+	buf_clear(&body);
+	record_put_topic(&body, &t);
+	assert_int_equal(record_get_topic(&back, buf_bytes(&body)), E_CORRUPT);
+}
+
+/* An older version would roll it back after its time-out. */
+static void test_an_older_version_must_not_read_a_message(void **state)
+{
+	struct gtx_record g = some_gtx();
+
+	(void)state;
+	g.kind = KIND_PLAIN;
+	record_put_gtx(&body, &g);
+	assert_int_equal(body.data[0], 1);
+	buf_clear(&body);
+	g.kind = KIND_MESSAGE;
+	record_put_gtx(&body, &g);
+	assert_int_equal(body.data[0], 2);
+	buf_clear(&body);
+	g.kind = KIND_PLAIN; /* nobody is asked about it */
+	g.check = BYTES("R");
+	record_put_gtx(&body, &g);
+	assert_int_equal(record_get_gtx(&g, buf_bytes(&body)), E_CORRUPT);
+}
+
 static void test_fields_of_a_later_version_are_skipped(void **state)
 {
 	struct branch_record b = some_branch();
@@ -241,6 +328,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_transaction_comes_back_as_it_went),
 		T(test_a_branch_comes_back_as_it_went),
+		T(test_a_message_comes_back_as_it_went),
+		T(test_an_older_version_must_not_read_a_message),
 		T(test_fields_of_a_later_version_are_skipped),
 		T(test_damage_never_makes_an_insane_record),
 		T(test_a_cut_off_body_is_corrupt_and_a_newer_one_says_so),

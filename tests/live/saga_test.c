@@ -1042,7 +1042,7 @@ static void start_surely(struct world *w, const struct plan *p, const char *key,
 static void kills_at_random(uint64_t *random)
 {
 	char xids[LONG_RUNS][TREATY_XID_MAX + 1];
-	const struct plan plan = { .rounds = 4 };
+	struct plan plan = { .rounds = 4 };
 	int committed = 0, rolled_back = 0;
 	struct process p;
 	struct world w;
@@ -1051,14 +1051,16 @@ static void kills_at_random(uint64_t *random)
 	EACH_KIND(kind)
 	mover_offer(&w.m[kind], w.t);
 	p = spawn(&w, "serve");
-	/* one service in this process refuses now and then */
-	atomic_store(&w.m[CASHIER_SQLITE].refuse, 4);
+	/* of the two processes that serve, this one refuses now and then */
 	atomic_store(&w.m[CASHIER_MYSQL].fail_after, 10);
 	for (int i = 0; i < LONG_RUNS; i++) {
 		char key[] = "run 00";
 
 		key[4] = (char)('0' + i / 10);
 		key[5] = (char)('0' + i % 10);
+		plan.at_once = random_next(random) % 2 == 0;
+		if (i % 2 == 0)
+			atomic_store(&w.m[CASHIER_SQLITE].refuse, 1);
 		start_surely(&w, &plan, key, xids[i]);
 		live_nap(random_next(random) % 60);
 		if (i % 3 == 2) {

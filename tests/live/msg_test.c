@@ -873,6 +873,60 @@ static void test_kills_at_random_lose_and_repeat_nothing(void **state)
 	world_close(&w);
 }
 
+/* ---- the example of the documentation ---- */
+
+static int example(struct world *w, const char *file, const char *sum,
+		   const char *die)
+{
+	char *args[] = { (char *)"msg",           w->d.agents,
+			 (char *)(uintptr_t)file, (char *)(uintptr_t)sum,
+			 (char *)(uintptr_t)die,  NULL };
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)execv(EXAMPLE_MSG, args);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void want_sums(const char *dsn, int64_t sale, int64_t points)
+{
+	struct cashier c;
+
+	cashier_open(&c, CASHIER_SQLITE, dsn);
+	assert_int_equal(cashier_number(&c, "SELECT sum(sum) FROM sale"), sale);
+	assert_int_equal(
+		cashier_number(&c, "SELECT coalesce(sum(sum), 0) FROM points"),
+		points);
+	cashier_close(&c);
+}
+
+static void test_the_example_does_what_it_says(void **state)
+{
+	struct buf dsn;
+	const char *file;
+	struct world w;
+
+	(void)state;
+	world_prepare(&w);
+	buf_init(&dsn, &mem_heap);
+	buf_printf(&dsn, "sqlite:%s/example.db", servers.dir);
+	file = buf_text(&dsn) + strlen("sqlite:");
+	assert_int_equal(example(&w, file, "40", "die"), 3);
+	want_sums(buf_text(&dsn), 40, 0);
+	assert_int_equal(example(&w, file, NULL, NULL), 0);
+	want_sums(buf_text(&dsn), 40, 40);
+	assert_int_equal(example(&w, file, "7", NULL), 0);
+	want_sums(buf_text(&dsn), 47, 47);
+	buf_fini(&dsn);
+	world_close(&w);
+}
+
 static int start(void **state)
 {
 	const char *text = getenv("SEED");
@@ -915,6 +969,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_killed_between_local_commit_and_submit),
 		cmocka_unit_test(test_killed_in_the_middle_of_a_delivery),
 		cmocka_unit_test(test_kills_at_random_lose_and_repeat_nothing),
+		cmocka_unit_test(test_the_example_does_what_it_says),
 	};
 
 	if (argc == 6)

@@ -40,8 +40,8 @@
  *    process that offers the consumer; with .ordered one after the other.
  *    Different messages have no order.
  *  - A delivery that was refused, or whose schedule is over, is a dead letter:
- *    it hangs, visible, until an operator sends it again (`treaty tx retry`)
- *    or gives it up. It is never dropped silently.
+ *    it hangs, visible, until an operator sends it again (`treaty message
+ *    replay`) or gives it up. It is never dropped silently.
  *  - A message object belongs to one thread at a time, and is bound to none.
  *  - Arguments are borrowed for the call, what a callback gets until it
  *    returns. JSON is one value in UTF-8.

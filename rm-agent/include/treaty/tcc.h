@@ -146,7 +146,7 @@ struct treaty_tcc_urls {
 	/* http:// or https://, both at one server, and such as the
 	 * coordinator's configuration allows. They are called with gid,
 	 * trans_type, branch_id and op (confirm, cancel) in the query, the
-	 * header TX_XID and the context as the body (docs/http.md). */
+	 * header TX_XID and the context as the body (docs/http-participants.md). */
 	const char *confirm;
 	const char *cancel;
 	const char *headers;      /* JSON object of texts; NULL: none */

@@ -1,6 +1,7 @@
 #include "samples/checkout/app.h"
 
 #include "samples/checkout/hold.h"
+#include "samples/checkout/sql.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -163,6 +164,13 @@ static void add_number(cJSON *object, const char *name, double number)
 		cJSON_AddNumberToObject(object, name, number);
 }
 
+static cJSON *left_of(struct exchange *x)
+{
+	cJSON *left = cJSON_GetObjectItemCaseSensitive(x->answer, "left");
+
+	return left ? left : cJSON_AddObjectToObject(x->answer, "left");
+}
+
 static void add_sum(struct app *app, struct exchange *x, cJSON *to,
 		    const char *name, const char *sql)
 {
@@ -183,15 +191,35 @@ void app_add_sum(struct app *app, struct exchange *x, const char *name,
 void app_count_left(struct app *app, struct exchange *x, const char *name,
 		    const char *sql)
 {
-	cJSON *left = cJSON_GetObjectItemCaseSensitive(x->answer, "left");
+	add_sum(app, x, left_of(x), name, sql);
+}
 
-	if (!left)
-		left = cJSON_AddObjectToObject(x->answer, "left");
-	add_sum(app, x, left, name, sql);
+/* Prepared and not decided, on the whole server or in the whole database:
+ * whoever's they are. MariaDB lists them; one or more is 1. */
+static void count_prepared(struct app *app, struct exchange *x)
+{
+	const char *pg = "SELECT count(*) FROM pg_prepared_xacts "
+			 "WHERE database = current_database()";
+	struct connection *c;
+	struct sql_row row;
+
+	if (database_kind_of(app->dsn) == POSTGRESQL) {
+		app_count_left(app, x, "prepared", pg);
+		return;
+	}
+	c = app->xa ? database_take(app->plain) : NULL;
+	if (!c)
+		return;
+	if (sql_run(c, "XA RECOVER", NULL, 0, &row))
+		add_number(left_of(x), "prepared", row.found);
+	else
+		answer_error(x, 500, c->error);
+	database_give(app->plain, c);
 }
 
 void app_count_all_left(struct app *app, struct exchange *x)
 {
+	count_prepared(app, x);
 	/* status 1 is a defence row: nothing is left to undo there */
 	app_count_left(app, x, "undo rows",
 		       "SELECT count(*) FROM undo_log WHERE log_status = 0");

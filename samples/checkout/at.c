@@ -1,13 +1,6 @@
 #include "samples/checkout/at.h"
 #include "samples/checkout/hold.h"
 
-static void forget_answer(struct exchange *x)
-{
-	cJSON_Delete(x->answer);
-	x->answer = cJSON_CreateObject();
-	x->status = 200;
-}
-
 /* With places where the demo can stop it, and kill it. */
 static int end_part(struct connection *c, struct exchange *x)
 {
@@ -47,7 +40,7 @@ static int do_part(struct connection *c, struct exchange *x,
 
 	if (!doubtful(rc, x))
 		return rc;
-	forget_answer(x);
+	answer_forget(x);
 	rc = part->claim(c, x);
 	if (rc != TREATY_OK || x->status != 200)
 		return rc;

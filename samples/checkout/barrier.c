@@ -38,8 +38,8 @@ bool barrier_open(struct app *app)
 	return rc == TREATY_OK;
 }
 
-static int ask(struct connection *c, const struct treaty_barrier *barrier,
-	       enum treaty_barrier_verdict *verdict)
+int barrier_ask(struct connection *c, const struct treaty_barrier *barrier,
+		enum treaty_barrier_verdict *verdict)
 {
 	int rc;
 
@@ -63,7 +63,7 @@ static enum barrier_end in_transaction(struct connection *c,
 {
 	enum treaty_barrier_verdict verdict;
 
-	if (ask(c, barrier, &verdict) != TREATY_OK)
+	if (barrier_ask(c, barrier, &verdict) != TREATY_OK)
 		return BARRIER_FAILED;
 	if (verdict == TREATY_BARRIER_SUSPENDED) {
 		barrier_refuse(c, "too late: it is undone already");

@@ -33,6 +33,11 @@ enum barrier_end barrier_run(struct app *app,
 			     barrier_work work, const cJSON *what,
 			     char why[256]);
 
+/* Only ask, in the local transaction that is open. Treaty's codes; the text is
+ * in c->error, too. */
+int barrier_ask(struct connection *c, const struct treaty_barrier *barrier,
+		enum treaty_barrier_verdict *verdict);
+
 /* Answer an end with 200, 409 or 503. */
 void barrier_answer(struct exchange *x, enum barrier_end end, const char *why);
 

@@ -76,7 +76,8 @@ static void handle_audit(void *ctx, struct exchange *x)
 int main(int argc, char **argv)
 {
 	static const struct mode *const modes[] = { &goods_at, &goods_tcc,
-						    &goods_saga, NULL };
+						    &goods_xa, &goods_saga,
+						    NULL };
 	static const struct route routes[] = {
 		{ "POST", "/pick", app_serve },
 		{ "POST", "/stock", handle_put_stock },

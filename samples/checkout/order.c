@@ -53,33 +53,45 @@ static void answer_known(struct app *app, struct exchange *x, int64_t id,
 			     "this checkout is not decided yet; ask again");
 }
 
-/* True if the token was seen before; then the answer is given. */
+/* True if the token was seen before, in another transaction than this one;
+ * then the answer is given. */
 static bool answer_repeated(struct app *app, struct exchange *x,
-			    const char *token)
+			    const char *token, const char *xid)
 {
-	struct treaty_value p = treaty_text(token);
+	const struct treaty_value p[] = { treaty_text(token),
+					  treaty_text(xid) };
 	struct treaty_result *r = NULL;
 	bool found;
 
 	if (!app_exec(app, x,
-		      "SELECT id, xid, state FROM orders WHERE token = ?", &p,
-		      1, &r))
+		      "SELECT id, xid, state FROM orders "
+		      "WHERE token = ? AND xid <> ?",
+		      p, 2, &r))
 		return true;
 	found = treaty_result_rows(r) > 0;
-	if (found)
+	if (found) {
+		answer_forget(x);
 		answer_known(app, x, treaty_result_int(r, 0, 0),
 			     treaty_result_text(r, 0, 1),
 			     treaty_result_text(r, 0, 2));
+	}
 	treaty_result_free(r);
 	return found;
 }
 
-static void handle_checkout(void *app, struct exchange *x)
+static void handle_checkout(void *ctx, struct exchange *x)
 {
+	struct app *app = ctx;
 	struct checkout co;
+	const cJSON *xid;
 
-	if (checkout_read(x, &co) && !answer_repeated(app, x, co.token))
-		app_serve(app, x);
+	if (!checkout_read(x, &co) || answer_repeated(app, x, co.token, ""))
+		return;
+	app_serve(app, x);
+	xid = cJSON_GetObjectItemCaseSensitive(x->answer, "xid");
+	/* Another one with this token may have come in between. */
+	if (x->status == 409 && xid)
+		(void)answer_repeated(app, x, co.token, xid->valuestring);
 }
 
 static void handle_audit(void *ctx, struct exchange *x)
@@ -108,7 +120,7 @@ static void handle_audit(void *ctx, struct exchange *x)
 int main(int argc, char **argv)
 {
 	static const struct mode *const modes[] = {
-		&order_at,         &order_tcc,   &order_saga,
+		&order_at,         &order_tcc,   &order_xa, &order_saga,
 		&order_by_machine, &order_mixed, NULL,
 	};
 	static const struct route routes[] = {

@@ -20,6 +20,9 @@ bool checkout_read(struct exchange *x, struct checkout *co);
 /* The order's number; false after answering an error. */
 bool checkout_number(struct app *app, struct exchange *x, struct checkout *co);
 
+/* All of it as JSON, for whoever deletes it. */
+cJSON *checkout_describe(const struct checkout *co, const char *xid);
+
 /* How a service is to be asked. */
 struct ask {
 	const char *mode;
@@ -54,7 +57,7 @@ bool order_ask_tcc(struct app *app, struct exchange *x, struct checkout *co,
 		   bool (*ask)(struct app *app, struct exchange *x,
 			       struct checkout *co, const struct ask *ask));
 
-extern const struct mode order_at, order_tcc, order_saga, order_by_machine,
-	order_mixed;
+extern const struct mode order_at, order_tcc, order_xa, order_saga,
+	order_by_machine, order_mixed;
 
 #endif

@@ -29,6 +29,20 @@ bool checkout_number(struct app *app, struct exchange *x, struct checkout *co)
 	return true;
 }
 
+cJSON *checkout_describe(const struct checkout *co, const char *xid)
+{
+	cJSON *what = cJSON_CreateObject();
+
+	put_id(what, "id", co->id);
+	cJSON_AddStringToObject(what, "token", co->token);
+	cJSON_AddStringToObject(what, "xid", xid);
+	cJSON_AddStringToObject(what, "user", co->user);
+	cJSON_AddStringToObject(what, "item", co->item);
+	cJSON_AddNumberToObject(what, "quantity", (double)co->quantity);
+	cJSON_AddNumberToObject(what, "amount", (double)co->amount);
+	return what;
+}
+
 /* Call a service; false after answering what it (or its silence) said. */
 static bool call(struct exchange *x, const char *base, const char *path,
 		 const struct ask *ask, cJSON *body, cJSON **answer)

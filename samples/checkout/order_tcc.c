@@ -72,17 +72,9 @@ static bool start(struct app *app)
 /* What a branch is about, for its try, and later for confirm or cancel. */
 static char *describe(const struct checkout *co, const char *xid)
 {
-	cJSON *context = cJSON_CreateObject();
-	char *text;
+	cJSON *context = checkout_describe(co, xid);
+	char *text = cJSON_PrintUnformatted(context);
 
-	put_id(context, "id", co->id);
-	cJSON_AddStringToObject(context, "token", co->token);
-	cJSON_AddStringToObject(context, "xid", xid);
-	cJSON_AddStringToObject(context, "user", co->user);
-	cJSON_AddStringToObject(context, "item", co->item);
-	cJSON_AddNumberToObject(context, "quantity", (double)co->quantity);
-	cJSON_AddNumberToObject(context, "amount", (double)co->amount);
-	text = cJSON_PrintUnformatted(context);
 	cJSON_Delete(context);
 	return text;
 }

@@ -34,6 +34,13 @@ void answer_error(struct exchange *x, int status, const char *text)
 	cJSON_AddStringToObject(x->answer, "error", text);
 }
 
+void answer_forget(struct exchange *x)
+{
+	cJSON_Delete(x->answer);
+	x->answer = cJSON_CreateObject();
+	x->status = 200;
+}
+
 bool want_text(struct exchange *x, const char *name, const char **out)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(x->body, name);

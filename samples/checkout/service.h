@@ -41,6 +41,8 @@ int service_run(const char *name, uint16_t port, const struct route *routes,
 
 /* Answer with a status and {"error": text}. */
 void answer_error(struct exchange *x, int status, const char *text);
+/* Begin the answer anew. */
+void answer_forget(struct exchange *x);
 
 /* A member of the request; answers 400 and returns false if it is missing or
  * of another kind. The text is borrowed from the request. */

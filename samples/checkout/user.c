@@ -73,7 +73,8 @@ static void handle_audit(void *ctx, struct exchange *x)
 int main(int argc, char **argv)
 {
 	static const struct mode *const modes[] = { &user_at, &user_tcc,
-						    &user_saga, NULL };
+						    &user_xa, &user_saga,
+						    NULL };
 	static const struct route routes[] = {
 		{ "POST", "/deduct", app_serve },
 		{ "POST", "/wallet", handle_put_wallet },

@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 
-LINE = "{mark} {mode:<8} {name:<42} {outcome:<24} {ms:>6} ms  {note}"
+LINE = "{mark} {mode:<8} {name:<44} {outcome:<27} {ms:>6} ms  {note}"
 
 
 def run_one(stack, mode, scenario):
@@ -16,6 +16,7 @@ def run_one(stack, mode, scenario):
     except Exception as e:  # a scenario that breaks is a result, not an end
         traceback.print_exc()
         outcome, note = f"broken: {type(e).__name__}", str(e)
+        stack.revive()
     unfinished = stack.settle(scenario.settle_s)
     audit = stack.audit()
     row = {
@@ -45,11 +46,13 @@ def table(rows):
     """Scenarios down, modes across; what is off is spelled out below."""
     modes = list(dict.fromkeys(r["mode"] for r in rows))
     cells = {(r["name"], r["mode"]): r for r in rows}
-    print(f"\n{'scenario':<42} {'expected':<24}"
+    print(f"\n{'scenario':<44} {'expected':<27}"
           + "".join(f"{m:>12}" for m in modes))
-    for name, expected in dict.fromkeys((r["name"], r["expected"])
-                                        for r in rows):
-        line = f"{name:<42} {expected:<24}"
+    names = list(dict.fromkeys(r["name"] for r in rows))
+    for name, expected in sorted(
+            dict.fromkeys((r["name"], r["expected"]) for r in rows),
+            key=lambda line: names.index(line[0])):
+        line = f"{name:<44} {expected:<27}"
         for mode in modes:
             r = cells.get((name, mode))
             if r is None or r["expected"] != expected:

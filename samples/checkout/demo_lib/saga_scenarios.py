@@ -14,7 +14,7 @@ RICH = 100000
 
 also(BOTH, "success", "the same checkout twice", "balance too low",
      "out of stock")
-also("saga", "200 at once, a fifth failing")
+also("saga", "a crowd at once, a fifth failing")
 
 
 def rich(stack):

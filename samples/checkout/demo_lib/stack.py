@@ -100,6 +100,13 @@ class Process:
         return status == 0
 
 
+class Shelf:
+    """A database of goods. `stock` is what is in it while nobody serves it."""
+
+    def __init__(self, dsn, filled=False):
+        self.dsn, self.filled, self.stock = dsn, filled, 0
+
+
 class Stack:
     def __init__(self, build, db, valgrind=False):
         self.build, self.db = build, db
@@ -113,6 +120,7 @@ class Stack:
         self.dir = tempfile.mkdtemp(prefix="treaty-demo-")
         os.chmod(self.dir, 0o711)  # the database servers run as other users
         self.servers = None
+        self.shelves = {}
         self.processes = {}
         self.clean = True
 
@@ -159,6 +167,11 @@ class Stack:
             servers = self.start_servers()
             files["order"] = servers["postgresql"]
             files["user"] = servers["mariadb"]
+            second = servers["postgresql"].rsplit("/", 1)[0] + "/goods"
+            subprocess.run(["psql", "-qX", servers["postgresql"], "-c",
+                            "CREATE DATABASE goods"], check=True)
+            self.shelves["postgresql"] = Shelf(second)
+        self.shelves["sqlite"] = Shelf(files["goods"], filled=True)
         return files
 
     def start(self):
@@ -176,6 +189,8 @@ class Stack:
             "--data-dir", f"{self.dir}/treatyd",
             "--agents-listen", self.agents,
             "--http-listen", f"127.0.0.1:{ports['http']}",
+            # who is silent for three times that is gone
+            "--heartbeat", f"{self.patience}s",
             "--http-targets", points],
             lambda: ask("GET", self.url["http"] + "/readyz")[0] == 200)
         self.add("points", [
@@ -205,12 +220,17 @@ class Stack:
         for n in range(USERS):
             self.must("POST", "user", "/wallet",
                       {"user": f"u{n}", "balance": WALLET})
+        self.fill_shelf()
+        now = self.audit()
+        self.money_before, self.stock_before = now["money"], now["stock"]
+
+    def fill_shelf(self):
+        """How many items were put on it."""
         items = {**ITEMS, **{f"rare-{mode}": RARE for mode in MODES}}
         for item, (quantity, price) in items.items():
             self.must("POST", "goods", "/stock", {
                 "item": item, "quantity": quantity, "price": price})
-        now = self.audit()
-        self.money_before, self.stock_before = now["money"], now["stock"]
+        return sum(quantity for quantity, _ in items.values())
 
     def add_money(self, user, balance):
         """One more wallet, if it is not there."""
@@ -242,6 +262,24 @@ class Stack:
     def use(self, mode):
         """Checkouts are in this mode from now on."""
         self.mode = mode
+        wanted = self.shelves["postgresql" if mode == "xa" else "sqlite"]
+        if wanted.dsn != self.dsn["goods"]:
+            self.move_goods(wanted)
+
+    def move_goods(self, to):
+        """XA needs a database that can prepare transactions: there goods has
+        a shelf of its own, in a second database on the PostgreSQL server."""
+        here = next(s for s in self.shelves.values()
+                    if s.dsn == self.dsn["goods"])
+        here.stock = self.must("GET", "goods", "/audit")["stock"]
+        to.stock = 0  # it is counted where it is from now on
+        goods = self.processes["goods"]
+        self.clean = goods.stop(15 * self.patience) and self.clean
+        self.dsn["goods"] = goods.argv[goods.argv.index("--db") + 1] = to.dsn
+        goods.start()
+        if not to.filled:
+            to.filled = True
+            self.stock_before += self.fill_shelf()
 
     @property
     def rare(self):
@@ -249,8 +287,12 @@ class Stack:
         return f"rare-{self.mode}"
 
     def describe(self):
-        return ("order on PostgreSQL, user on MariaDB, goods on SQLite"
-                if self.db == "servers" else "three SQLite files")
+        if self.db == "embedded":
+            return "three SQLite files"
+        goods = "SQLite"
+        if self.dsn["goods"].startswith("postgresql:"):
+            goods = "another database of PostgreSQL (SQLite has no XA)"
+        return f"order on PostgreSQL, user on MariaDB, goods on {goods}"
 
     def wait_for_enter(self):
         print("\nStill running; " + ("press Enter" if sys.stdin.isatty()
@@ -309,6 +351,29 @@ class Stack:
                              + f"/api/v1/transactions/{xid}")
         return answer if status == 200 else None
 
+    @contextlib.contextmanager
+    def frozen(self, name):
+        """The process stands still, as its whole machine may."""
+        self.processes[name].popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.processes[name].popen.send_signal(signal.SIGCONT)
+
+    def revive(self):
+        """After a scenario that broke: everything runs, nothing holds."""
+        self.lossy.reset()
+        for process in self.processes.values():
+            if process.popen.poll() is not None:
+                process.start()
+        for name in ("order", "user", "goods"):
+            for held in self.must("GET", name, "/holding")["holding"]:
+                self.must("POST", name, "/release", {"token": held["token"]})
+
+    def status(self, xid):
+        """The name of its status, also when it has finished."""
+        return (self.transaction(xid) or {}).get("status")
+
     # ---- breakpoints ----
 
     def holding(self, token, service="order"):
@@ -335,6 +400,10 @@ class Stack:
         return until(f"{service} to come to {point}",
                      lambda: self.holding(point, service), 30)
 
+    def how_many_hold(self, service, point):
+        held = self.must("GET", service, "/holding")["holding"]
+        return sum(h["token"] == point for h in held)
+
     def go_on(self, service, point):
         self.must("POST", service, "/release", {"token": point})
 
@@ -343,7 +412,7 @@ class Stack:
     def audit(self):
         """Sums over the services: "money", "stock", "orders", and "left": what
         must be 0 when nothing is unfinished."""
-        total, left = {}, {}
+        total, left = {"stock": sum(s.stock for s in self.shelves.values())}, {}
         for name in ("order", "user", "goods", "points"):
             answer = self.must("GET", name, "/audit")
             for what, n in answer.pop("left", {}).items():

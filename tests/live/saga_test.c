@@ -56,7 +56,7 @@ static void start_daemon(struct world *w)
 				  NULL));
 }
 
-static struct treaty *open_agent(const char *address)
+static struct treaty *open_with(const char *address, uint32_t threads)
 {
 	struct treaty_options o;
 	struct treaty *t;
@@ -64,11 +64,16 @@ static struct treaty *open_agent(const char *address)
 	treaty_options_init(&o, sizeof o);
 	o.address = address;
 	o.application = "mover";
-	o.threads = 4;
+	o.threads = threads;
 	o.request_timeout_ms = 20000;
 	o.rollback_wait_ms = 10000;
 	REQUIRE(treaty_open(&t, &o) == TREATY_OK);
 	return t;
+}
+
+static struct treaty *open_agent(const char *address)
+{
+	return open_with(address, 4);
 }
 
 static void put_dsn(struct world *w)
@@ -326,6 +331,24 @@ static void test_compensations_are_called_until_they_are_done(void **state)
 	assert_int_equal(settled(&w, run.xid), TREATY_STATUS_ROLLBACKED);
 	assert_int_equal(w.m[CASHIER_PG].compensations, 3);
 	want_arrived(&w, 0);
+	world_close(&w);
+}
+
+static void test_a_program_without_threads_serves_while_it_waits(void **state)
+{
+	struct treaty_saga_run run;
+	struct world w;
+
+	(void)state;
+	world_prepare(&w);
+	assert_int_equal(treaty_close(w.t), TREATY_OK);
+	w.t = open_with(w.d.agents, 0);
+	EACH_KIND(kind)
+	mover_offer(&w.m[kind], w.t);
+	run_ends(&w, (struct plan){ 0 }, TREATY_STATUS_COMMITTED);
+	run = begin(&w, (struct plan){ 0 }, 0);
+	assert_int_equal(settled(&w, run.xid), TREATY_STATUS_COMMITTED);
+	want_arrived(&w, 20);
 	world_close(&w);
 }
 
@@ -1189,6 +1212,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_what_stays_unknown_is_undone),
 		cmocka_unit_test(
 			test_compensations_are_called_until_they_are_done),
+		cmocka_unit_test(
+			test_a_program_without_threads_serves_while_it_waits),
 		cmocka_unit_test(test_a_deadline_undoes_what_is_done),
 		cmocka_unit_test(test_a_late_action_is_kept_out),
 		cmocka_unit_test(test_one_business_key_is_one_run),

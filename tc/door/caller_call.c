@@ -283,6 +283,9 @@ static int set_limits(struct call *call, CURL *easy)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* A folder would be trusted beside the file, and read again for each
+	 * connection while everything waits; what is in a file is kept. */
+	SET(CURLOPT_CAPATH, (char *)NULL);
 	if (c->config.ca_file && c->config.ca_file[0] != '\0')
 		SET(CURLOPT_CAINFO, c->config.ca_file);
 	SET(CURLOPT_NOSIGNAL, 1L);

@@ -525,7 +525,7 @@ static void test_a_black_hole_holds_up_nobody(void **state)
 	for (int i = 0; i < 10; i++)
 		(void)send_to(w, COMMAND_COMMIT, origin, "/never", 400);
 	run_until(w, 210, 3000);
-	assert_int_equal(http_peer_requests(hole) - after, 1);
+	assert_in_range(http_peer_requests(hole) - after, 1, 2);
 	for (int i = 0; i < 10; i++)
 		(void)send_to(w, COMMAND_COMMIT, origin, "/slow/50", 2000);
 	run_until(w, 220, 4000);

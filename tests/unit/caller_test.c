@@ -390,6 +390,9 @@ static void test_large_bodies_are_cut(void **state)
 	expect(w, COMMAND_CALL, "/huge", BRANCH_COMMITTED, "");
 	expect(w, COMMAND_CALL, "/huge/json", BRANCH_COMMIT_RETRYABLE,
 	       "or too long");
+	/* And it is forgotten by whoever uses the same handle. */
+	expect(w, COMMAND_CALL, "/json/7", BRANCH_COMMITTED, "");
+	assert_string_equal(w->dones[w->n_dones - 1].detail, "7");
 	expect(w, COMMAND_COMMIT, "/s/200", BRANCH_COMMITTED, "");
 }
 
@@ -531,6 +534,12 @@ static void test_a_black_hole_holds_up_nobody(void **state)
 	run_until(w, 220, 4000);
 	for (size_t i = 210; i < 220; i++)
 		assert_int_equal(w->dones[i].status, BRANCH_COMMITTED);
+	/* Then by as many as before. */
+	w->began_ms = clock_ms();
+	for (int i = 0; i < 8; i++)
+		(void)send_to(w, COMMAND_COMMIT, origin, "/slow/300", 5000);
+	run_until(w, 228, 6000);
+	assert_true(w->dones[227].ms < 1800);
 	http_peer_stop(hole);
 }
 
@@ -539,22 +548,27 @@ static void test_targets_take_turns(void **state)
 	struct world *w = *state;
 	struct caller_config config = defaults();
 	struct http_peer *other = http_peer_start("127.0.0.2");
-	char entries[300], origin[64];
-	uint64_t id;
+	char entries[300], origin[128];
+	uint64_t until = clock_ms() + 2000;
 
-	config.calls_max = config.calls_per_target_max = 1;
+	config.calls_max = 4;
+	config.calls_per_target_max = 3;
 	(void)snprintf(origin, sizeof origin, "http://127.0.0.2:%u",
 		       http_peer_port(other));
 	(void)snprintf(entries, sizeof entries, "http://127.0.0.1:%u %s",
 		       http_peer_port(w->peer), origin);
 	allow(w, entries);
 	open_caller(w, &config);
-	for (int i = 0; i < 20; i++)
-		(void)send_command(w, COMMAND_COMMIT, "/slow/10", 5000);
-	id = send_to(w, COMMAND_COMMIT, origin, "/s/200", 5000);
-	run_until(w, 2, 1000);
-	assert_true(w->dones[0].command == id || w->dones[1].command == id);
-	run_until(w, 21, 5000);
+	for (int i = 0; i < 10; i++)
+		(void)send_command(w, COMMAND_COMMIT, "/slow/400", 9000);
+	for (int i = 0; i < 10; i++)
+		(void)send_to(w, COMMAND_COMMIT, origin, "/slow/400", 9000);
+	while (http_peer_requests(w->peer) + http_peer_requests(other) < 4 &&
+	       clock_ms() < until)
+		turn(w, clock_ms() + 5);
+	assert_int_equal(http_peer_requests(w->peer), 2);
+	assert_int_equal(http_peer_requests(other), 2);
+	run_until(w, 20, 9000);
 	http_peer_stop(other);
 }
 
@@ -859,8 +873,7 @@ static void test_a_failed_allocation_of_libcurl_is_no_outcome(void **state)
 		crashes += is < 0;
 		assert_true(is < 0 || !(is & IS_WRONG));
 		if (is > 0 && is & SAYS_DONE)
-			assert_int_equal(http_peer_requests(w->peer),
-					 before + 1);
+			assert_true(http_peer_requests(w->peer) > before);
 	}
 	assert_int_equal(is, SAYS_DONE);
 	assert_in_range(n, 50, 2000);

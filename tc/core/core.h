@@ -66,7 +66,7 @@
  *    goes forward, Rollbacking and RollbackRetrying on the way back, hung as
  *    CommitFailed or RollbackFailed, in the end Committed or Rollbacked. It has
  *    no branches; RQ_COMMIT is refused; RQ_ROLLBACK compensates (OK also if
- *    that is under way); RQ_RETRY is RQ_SAGA_MOVE of the way it is on.
+ *    that is under way); RQ_RETRY is RQ_SAGA_MOVE forward.
  *  - Machines are put once: the same document again is .existed, another one
  *    of that name and version E_CONFLICT. The newest is the one put last;
  *    sub-machines are bound when the outer one is put. One that has runs or is

@@ -311,7 +311,7 @@ static const char *nothing_to_do(enum saga_move move)
 {
 	switch (move) {
 	case MOVE_FORWARD:
-		return "no step of it is failing, so there is nothing to try "
+		return "nothing of it is failing, so there is nothing to try "
 		       "again";
 	case MOVE_SKIP:
 		return "nothing of what was named is failing, so there is "
@@ -399,9 +399,7 @@ int saga_rollback(struct core *c, const struct request *rq, struct gtx *g)
 
 int saga_retry(struct core *c, const struct request *rq, struct gtx *g)
 {
-	return move(c, rq, g,
-		    g->saga->backward ? MOVE_COMPENSATE : MOVE_FORWARD,
-		    rq->text);
+	return move(c, rq, g, MOVE_FORWARD, rq->text);
 }
 
 int saga_refuse(struct core *c, const struct request *rq, struct gtx *g)

@@ -102,6 +102,8 @@ enum gtx_status saga_gtx_status(const struct saga_turn *turn)
 {
 	switch (turn->status) {
 	case SAGA_COMPENSATING:
+		if (!turn->backward)
+			return GTX_BEGIN; /* of a trigger; it will go on */
 		return turn->retrying ? GTX_ROLLBACK_RETRYING : GTX_ROLLBACKING;
 	case SAGA_HUNG:
 		return turn->backward ? GTX_ROLLBACK_FAILED : GTX_COMMIT_FAILED;

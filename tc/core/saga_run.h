@@ -7,7 +7,7 @@
  * state becomes a row, and the calls that came with it leave when it is there.
  *
  *   tc/saga's status           the transaction's
- *   running                    Begin
+ *   running                    Begin; also while a trigger compensates
  *   compensating               Rollbacking; RollbackRetrying while it retries
  *   hung on the way there      CommitFailed
  *   hung on the way back       RollbackFailed

@@ -81,6 +81,7 @@ static int say(const struct run *r, struct saga_turn *turn)
 {
 	turn->status = status_of(r);
 	turn->backward = r->frames[0]->mode != FRAME_FORWARD &&
+			 r->frames[0]->resume == NO_STATE &&
 			 turn->status != SAGA_SUCCEEDED;
 	turn->retrying = is_retrying(r);
 	turn->due_ms = due_of(r);
@@ -280,9 +281,11 @@ static int on_compensate(struct run *r, const struct saga_event *e)
 		frame_fail(r, f, why);
 		return OK;
 	}
-	if (f->mode != FRAME_ENDED || f->result != SAGA_SUCCEEDED)
+	if (f->mode == FRAME_ENDED && f->result == SAGA_SUCCEEDED)
+		f->mode = FRAME_COMPENSATING;
+	else if (f->mode == FRAME_ENDED || f->resume == NO_STATE)
 		return n > 0 ? OK : E_STATE;
-	f->mode = FRAME_COMPENSATING;
+	f->resume = NO_STATE; /* a trigger would have gone on */
 	f->error = why.error;
 	f->message = why.message;
 	return OK;
@@ -325,6 +328,8 @@ static int on_event(struct run *r, const struct saga_event *e)
 		return on_answer(r, e);
 	case SAGA_EV_FORWARD:
 		rc = again(r, false, &n);
+		if (rc == OK)
+			rc = again(r, true, &n);
 		return rc == OK && n == 0 ? E_STATE : rc;
 	case SAGA_EV_COMPENSATE:
 		return on_compensate(r, e);

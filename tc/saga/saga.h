@@ -132,7 +132,7 @@ enum saga_event_type {
 	SAGA_EV_TIME,   /* turn.due_ms has come */
 	SAGA_EV_RESUME, /* after a restart, once */
 	SAGA_EV_ANSWER,
-	SAGA_EV_FORWARD,    /* operator: go on now; hung steps again */
+	SAGA_EV_FORWARD,    /* operator: go on now; what hangs, again */
 	SAGA_EV_COMPENSATE, /* operator: undo, even what succeeded */
 	SAGA_EV_SKIP,       /* operator: take what fails as done and go on */
 	SAGA_EVENTS,        /* how many */
@@ -187,7 +187,8 @@ struct saga_turn {
 	struct arena arena; /* owns everything below */
 	struct bytes state; /* store this */
 	enum saga_status status;
-	bool backward;   /* it goes, or hangs, on the way back */
+	bool backward;   /* it goes, or hangs, on the way back, and no trigger
+			* lets it go on from there */
 	bool retrying;   /* something failed and will be tried again */
 	uint64_t due_ms; /* hand in SAGA_EV_TIME then; UINT64_MAX: never */
 	const struct saga_call *calls;

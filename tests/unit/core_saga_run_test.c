@@ -312,8 +312,6 @@ static void test_a_compensation_that_hangs_waits_for_an_operator(void **state)
 	saga_agents();
 	assert_int_equal(desk_status(d, xid), GTX_ROLLBACK_FAILED);
 	assert_int_equal(d->n_commands, 0);
-	r = saga_move(xid, MOVE_FORWARD);
-	assert_int_equal(r->err, E_STATE);
 	r = ask((struct request){ .type = RQ_RETRY, .xid = xid });
 	assert_int_equal(r->err, OK);
 	assert_int_equal(r->status, GTX_ROLLBACKING);

@@ -300,6 +300,45 @@ static void test_a_turn_tells_the_way_and_whether_it_tries_again(void **state)
 	saga_def_free(def);
 }
 
+static void test_who_compensates_ends_what_a_trigger_would_let_go_on(
+	void **state)
+{
+	struct saga_event undo = { .type = SAGA_EV_COMPENSATE };
+	struct saga_def *def = define(
+		"{\"Name\":\"m\",\"StartState\":\"A\",\"States\":{"
+		"\"A\":{\"Type\":\"ServiceTask\",\"ServiceName\":\"s\","
+		"\"ServiceMethod\":\"a\",\"CompensateState\":\"U\",\"Next\":"
+		"\"T\"},"
+		"\"T\":{\"Type\":\"CompensationTrigger\",\"Next\":\"C\"},"
+		"\"C\":{\"Type\":\"ServiceTask\",\"ServiceName\":\"s\","
+		"\"ServiceMethod\":\"c\",\"Next\":\"E\"},"
+		"\"U\":{\"Type\":\"ServiceTask\",\"ServiceName\":\"s\","
+		"\"ServiceMethod\":\"u\"},\"E\":{\"Type\":\"Succeed\"}}}");
+	struct flow f;
+
+	(void)state;
+	for (int stop = 0; stop < 2; stop++) {
+		uint32_t undoes;
+
+		assert_int_equal(begin(&f, def, "{}"), OK);
+		assert_int_equal(answer(&f, 0, 1, SAGA_DONE, ""), OK);
+		assert_int_equal(turn(&f)->status, SAGA_COMPENSATING);
+		assert_false(turn(&f)->backward);
+		undoes = turn(&f)->calls[0].task;
+		if (stop) {
+			assert_int_equal(step(&f, undo), OK);
+			assert_true(turn(&f)->backward);
+			assert_int_equal(step(&f, undo), E_STATE);
+		}
+		assert_int_equal(answer(&f, undoes, 1, SAGA_DONE, ""), OK);
+		assert_int_equal(turn(&f)->n_calls, stop ? 0 : 1);
+		assert_int_equal(turn(&f)->status,
+				 stop ? SAGA_COMPENSATED : SAGA_RUNNING);
+		end(&f);
+	}
+	saga_def_free(def);
+}
+
 static bool list_service(void *ctx, struct bytes state, struct bytes service,
 			 struct bytes method)
 {
@@ -514,6 +553,8 @@ int main(void)
 		cmocka_unit_test(test_the_path_tells_what_happened),
 		cmocka_unit_test(
 			test_a_turn_tells_the_way_and_whether_it_tries_again),
+		cmocka_unit_test(
+			test_who_compensates_ends_what_a_trigger_would_let_go_on),
 		cmocka_unit_test(
 			test_a_definition_names_the_services_that_it_calls),
 		cmocka_unit_test(test_random_graphs_are_all_done_or_all_undone),

@@ -291,7 +291,10 @@ struct request {
 	 * or empty, .timeout_ms the run's deadline (0: the machine's), .wait_ms
 	 * waits for the end. MACHINE_PUT: .text; the answer has .name, .version
 	 * and, if the very same is there already, .existed. MACHINE_DROP: .name,
-	 * .version. */
+	 * .version.
+	 * BEGIN of a message: .business_key with its name is given once, too: a
+	 * repeated begin answers with the first message (.existed, and where it
+	 * is), until that was rolled back. */
 	struct bytes version;
 	struct bytes business_key;
 	struct bytes input;
@@ -335,7 +338,7 @@ struct reply {
 	struct bytes text;          /* a sentence for people; empty if OK */
 	struct bytes detail;        /* SAGA_SHOW, and of a saga's end: JSON */
 	struct bytes name, version; /* MACHINE_PUT */
-	bool existed;               /* SAGA_START, MACHINE_PUT, SUBSCRIBE */
+	bool existed; /* BEGIN, SAGA_START, MACHINE_PUT, SUBSCRIBE */
 };
 
 /* ---- commands: phase two, and what else participants are told ---- */

@@ -1,4 +1,4 @@
-#include "tc/core/model.h"
+#include "tc/core/message_key.h"
 
 #include <inttypes.h>
 
@@ -27,7 +27,8 @@ int ending_stage(struct core *c, struct gtx *g, enum gtx_status status,
 	if (!out->tomb)
 		return E_NOMEM;
 	row_put_tombstone(c, g->party.number, status,
-			  g->saga ? g->saga->key : NULL, forced);
+			  g->saga ? g->saga->key : message_key_left(g, status),
+			  forced);
 	LIST_EACH(node, &g->branches) {
 		struct branch *b = CONTAINER_OF(node, struct branch, of_gtx);
 
@@ -70,6 +71,8 @@ void ending_commit(struct core *c, struct gtx *g, struct ending *e)
 	tomb->lazy = g->saga && e->lazy;
 	if (g->saga)
 		saga_ending_commit(c, g, tomb);
+	else
+		message_key_ending(c, g, tomb);
 	tomb->expires_ms = c->now_ms + c->config.tombstone_keep_ms;
 	tombs_add(&c->tombs, tomb);
 	count_end(c, e->status);

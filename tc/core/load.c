@@ -1,4 +1,4 @@
-#include "tc/core/model.h"
+#include "tc/core/message_key.h"
 
 #include "base/hash.h"
 
@@ -35,15 +35,18 @@ static int load_gtx(struct core *c, const struct row *row)
 	g->began_wall_ms = r.began_wall_ms;
 	g->n_branches = r.n_branches;
 	g->decided_wall_ms = r.decided_wall_ms;
-	if (r.check.len > 0)
+	rc = message_key_new(c, g, r.business_key);
+	if (rc == OK && r.check.len > 0)
 		rc = check_new(c, g,
 			       &(struct back_check_spec){ r.check,
 							  r.participant,
 							  r.call_timeout_ms });
 	if (rc != OK) {
+		message_key_discard(c, g);
 		gtx_free(c, g);
 		return rc;
 	}
+	message_key_add(c, g);
 	g->stored = true;
 	roll_append(&c->roll, row->id, g);
 	return OK;

@@ -96,6 +96,7 @@ struct gtx {
 	uint64_t decided_ago_ms;  /* so long after the decision: a restart */
 	uint64_t decided_wall_ms; /* 0: not yet */
 	struct back_check *check; /* NULL: nobody is asked */
+	struct saga_key *key;     /* of a message; NULL: none (message_key.c) */
 	struct promise decision;
 	struct timer timer;
 	struct list branches; /* by id */

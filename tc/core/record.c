@@ -13,6 +13,7 @@ enum gtx_tag {
 	GTX_PARTICIPANT = 10,
 	GTX_CALL_TIMEOUT = 11,
 	GTX_DECIDED = 12,
+	GTX_KEY = 13,
 };
 
 enum branch_tag {
@@ -98,6 +99,7 @@ void record_put_gtx(struct buf *out, const struct gtx_record *r)
 	put_bytes(out, GTX_PARTICIPANT, r->participant);
 	put_number(out, GTX_CALL_TIMEOUT, r->call_timeout_ms);
 	put_number(out, GTX_DECIDED, r->decided_wall_ms);
+	put_bytes(out, GTX_KEY, r->business_key);
 }
 
 void record_put_branch(struct buf *out, const struct branch_record *r)
@@ -240,6 +242,9 @@ static bool gtx_field(struct gtx_record *out, const struct field *f)
 	case GTX_PARTICIPANT:
 		out->participant = f->bytes;
 		break;
+	case GTX_KEY:
+		out->business_key = f->bytes;
+		break;
 	case GTX_CALL_TIMEOUT:
 		return number_to(&out->call_timeout_ms, f, DURATION_MAX);
 	case GTX_DECIDED:
@@ -267,7 +272,8 @@ int record_get_gtx(struct gtx_record *out, struct bytes body)
 		if (!gtx_field(&record, &f))
 			return E_CORRUPT;
 	if (r.failed || record.status == GTX_UNKNOWN ||
-	    (record.check.len > 0 && record.kind != KIND_MESSAGE))
+	    (record.kind != KIND_MESSAGE &&
+	     (record.check.len > 0 || record.business_key.len > 0)))
 		return E_CORRUPT;
 	*out = record;
 	return OK;

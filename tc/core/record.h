@@ -39,6 +39,7 @@ struct gtx_record {
 	struct bytes check;       /* of a message: the target that is asked */
 	struct bytes participant; /* and what its caller must know */
 	uint64_t call_timeout_ms;
+	struct bytes business_key; /* of a message */
 };
 
 struct branch_record {
@@ -68,7 +69,8 @@ struct branch_record {
 struct tombstone_record {
 	enum gtx_status status;
 	uint64_t ended_wall_ms;
-	struct bytes machine; /* of a saga that was given a key */
+	/* Of a saga, or of a message (message_key.h), that was given a key. */
+	struct bytes machine;
 	struct bytes business_key;
 };
 

@@ -1,4 +1,4 @@
-#include "tc/core/model.h"
+#include "tc/core/message_key.h"
 
 #include "base/xid.h"
 
@@ -132,7 +132,7 @@ int answer_from_tomb(struct core *c, const struct request *rq,
 		a.err = E_STATE;
 		a.what = "it has finished";
 	}
-	a.existed = rq->type == RQ_SAGA_START;
+	a.existed = rq->type == RQ_SAGA_START || rq->type == RQ_BEGIN;
 	return answer_forced(c, &a, tomb);
 }
 
@@ -180,6 +180,8 @@ static const char *begin_limit(const struct core *c, const struct request *rq)
 		return "name longer than text_max";
 	if (rq->application.len > k->text_max)
 		return "application longer than text_max";
+	if (rq->business_key.len > k->text_max)
+		return "business key longer than text_max";
 	if (rq->timeout_ms > k->timeout_ms_max)
 		return "timeout longer than timeout_ms_max";
 	if (c->roll.count >= k->gtx_max)
@@ -199,6 +201,9 @@ static int check_begin(struct core *c, const struct request *rq,
 	*what = "only of a message somebody is asked whether it is committed";
 	if (rq->check.len > 0 && rq->kind != KIND_MESSAGE)
 		return E_INVALID;
+	*what = "only a message is begun with a business key";
+	if (rq->business_key.len > 0 && rq->kind != KIND_MESSAGE)
+		return E_INVALID;
 	return target_check(c, rq, rq->check, what);
 }
 
@@ -210,16 +215,21 @@ static int begin_gtx(struct gtx **out, struct core *c, const struct request *rq)
 	int rc = gtx_new(out, c, c->ids.next, rq->name,
 			 p ? p->application : rq->application);
 
-	if (rc != OK || rq->check.len == 0)
-		return rc;
-	rc = check_new(c, *out, &check);
 	if (rc != OK)
-		gtx_free(c, *out);
+		return rc;
+	rc = message_key_new(c, *out, rq->business_key);
+	if (rc == OK && rq->check.len > 0)
+		rc = check_new(c, *out, &check);
+	if (rc == OK)
+		return OK;
+	message_key_discard(c, *out);
+	gtx_free(c, *out);
 	return rc;
 }
 
 static int handle_begin(struct core *c, const struct request *rq)
 {
+	const struct saga_key *known;
 	const char *what;
 	struct answer a;
 	struct gtx *g;
@@ -229,6 +239,9 @@ static int handle_begin(struct core *c, const struct request *rq)
 		return rc;
 	if (rc != OK)
 		return request_deny(c, rq, rc, what);
+	rc = message_key_known(c, rq, &known);
+	if (rc != OK || known)
+		return rc ? rc : message_key_answer(c, rq, known);
 	if (!ids_have(&c->ids, 1))
 		return request_park(c, rq);
 	rc = begin_gtx(&g, c, rq);
@@ -244,11 +257,13 @@ static int handle_begin(struct core *c, const struct request *rq)
 	a = answer_about(rq, OK, g);
 	rc = answer_give(c, &a, 0);
 	if (rc != OK) {
+		message_key_discard(c, g);
 		gtx_free(c, g);
 		return rc;
 	}
 	REQUIRE(ids_take(&c->ids, 1) == g->party.number);
 	roll_add(&c->roll, g->party.number, g);
+	message_key_add(c, g);
 	timer_set(c, &g->timer, c->now_ms + g->timeout_ms);
 	c->stats.begun++;
 	c->stats.messages += g->kind == KIND_MESSAGE;

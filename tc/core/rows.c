@@ -44,6 +44,8 @@ struct gtx_record gtx_record(const struct gtx *g)
 		.decided_wall_ms = g->decided_wall_ms,
 	};
 
+	if (g->key)
+		r.business_key = g->key->key;
 	if (g->check) {
 		r.check = g->check->job.lane->resource->name;
 		r.participant = g->check->participant;

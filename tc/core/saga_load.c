@@ -228,9 +228,6 @@ void saga_check(const struct core *c, const struct gtx *g)
 	REQUIRE(g->n_listed == 0 && list_empty(&g->party.waits));
 	REQUIRE(g->stored && !gtx_status_finished((int)g->status));
 	REQUIRE(gtx_status_hung((int)g->status) == (run->status == SAGA_HUNG));
-	if (run->key)
-		REQUIRE(saga_keys_find(&c->sagas.keys, run->key->name,
-				       run->key->key) == run->key); /* S4 */
 	LIST_EACH(node, &run->calls)
 		check_call(g, CONTAINER_OF(node, struct call, of_run));
 }
@@ -243,6 +240,20 @@ static size_t count_runs(const struct core *c, const struct machine *m)
 	     g = roll_after(&c->roll, g->party.number))
 		n += g->saga && g->saga->machine == m;
 	return n;
+}
+
+/* A message's, or a saga's. */
+static bool check_key(const struct core *c, const struct gtx *g)
+{
+	const struct saga_key *key = g->saga ? g->saga->key : g->key;
+
+	REQUIRE(!g->key || g->kind == KIND_MESSAGE);
+	if (key) {
+		REQUIRE(key->number == g->party.number);
+		REQUIRE(saga_keys_find(&c->sagas.keys, key->name, key->key) ==
+			key); /* S4 */
+	}
+	return key != NULL;
 }
 
 void sagas_check(const struct core *c)
@@ -258,7 +269,7 @@ void sagas_check(const struct core *c)
 	}
 	for (struct gtx *g = roll_after(&c->roll, 0); g;
 	     g = roll_after(&c->roll, g->party.number))
-		keys += g->saga && g->saga->key;
+		keys += check_key(c, g);
 	LIST_EACH(node, &c->tombs.by_age)
 		keys += CONTAINER_OF(node, struct tomb, by_age)->key != NULL;
 	REQUIRE(keys == c->sagas.keys.map.count); /* S4 */

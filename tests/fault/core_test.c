@@ -256,12 +256,13 @@ static void unsubscribe(struct scene *s, const char *who)
 	assert_int_equal(desk_reply(s->d, id)->err, OK);
 }
 
-static struct bytes prepare(struct scene *s)
+static struct bytes prepare(struct scene *s, const char *key)
 {
 	uint64_t id =
 		ask(s, (struct request){ .type = RQ_BEGIN,
 					 .kind = KIND_MESSAGE,
 					 .check = BYTES("http://orders:80"),
+					 .business_key = bytes_of(key),
 					 .participant = BYTES("{\"c\":1}") });
 
 	return desk_reply(s->d, id)->xid;
@@ -302,10 +303,11 @@ static void in_progress(struct scene *s, uint64_t branch)
 
 static void a_message_in_doubt(struct scene *s)
 {
-	struct bytes t = prepare(s);
+	struct bytes t = prepare(s, "o-7");
 	uint64_t b = publish_all(s, t);
 
 	assert_int_equal(publish_all(s, t), b); /* the same again */
+	assert_true(bytes_equal(prepare(s, "o-7"), t));
 	desk_pass(s->d, s->d->config.timeout_ms_default);
 	desk_pass(s->d, s->d->config.command_timeout_ms); /* no answer */
 	desk_pass(s->d, s->d->config.retry_ms_max);
@@ -327,7 +329,7 @@ static void a_message_in_doubt(struct scene *s)
 
 static void what_says_nothing(struct scene *s)
 {
-	struct bytes t1 = prepare(s), t2, t3;
+	struct bytes t1 = prepare(s, "o-8"), t2, t3;
 	uint64_t b, r;
 
 	publish_all(s, t1);
@@ -479,7 +481,7 @@ static void test_loading_leaves_no_trace_either(void **state)
 		branch_of(&s, add(&s, t, MODE_AT, "de", 0));
 		subscribe(&s, "points", "http://points:80");
 		subscribe(&s, "mail", "R");
-		publish_all(&s, prepare(&s));
+		publish_all(&s, prepare(&s, "o-9"));
 		branch_of(&s, add(&s, u, MODE_TCC, "", 0));
 		end(&s, u, true);
 		done(&s, desk_reply(s.d, s.d->next_id - 1)->branch,

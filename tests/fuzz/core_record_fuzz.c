@@ -37,6 +37,7 @@ static void check_gtx(struct bytes body)
 	REQUIRE(bytes_equal(again.check, g.check));
 	REQUIRE(bytes_equal(again.participant, g.participant));
 	REQUIRE(again.call_timeout_ms == g.call_timeout_ms);
+	REQUIRE(bytes_equal(again.business_key, g.business_key));
 	buf_fini(&b);
 }
 
@@ -209,6 +210,7 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		.check = BYTES("http://orders:80"),
 		.participant = BYTES("{}"),
 		.call_timeout_ms = 700,
+		.business_key = BYTES("o-7"),
 	};
 	const struct branch_record branch = {
 		.mode = MODE_XA,

@@ -220,6 +220,7 @@ static void ask_message(struct play *p, struct request *rq)
 	rq->call_timeout_ms = arg(p, 3) * 500;
 	rq->participant = BYTES("{}");
 	rq->ordered = arg(p, 2);
+	rq->business_key = arg(p, 2) ? letters(p, "KL") : BYTES("");
 }
 
 static void ask_delivery(struct play *p, struct request *rq, uint64_t *schedule)

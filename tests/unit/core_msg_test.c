@@ -129,6 +129,97 @@ static void fail_until_sent_again(struct desk *d, uint64_t branch,
 	*pause = d->now_ms - began;
 }
 
+/* ---- begun once ---- */
+
+static const struct reply *begin_with(struct desk *d, const char *name,
+				      const char *key)
+{
+	return answer(d, (struct request){ .type = RQ_BEGIN,
+					   .kind = KIND_MESSAGE,
+					   .name = bytes_of(name),
+					   .business_key = bytes_of(key),
+					   .timeout_ms = 5000 });
+}
+
+/* Is this the message that is answered? */
+static void expect_known(struct desk *d, struct bytes xid,
+			 enum gtx_status status)
+{
+	const struct reply *r = begin_with(d, "ordered", "o-7");
+
+	assert_int_equal(r->err, OK);
+	assert_true(r->existed);
+	assert_true(bytes_equal(r->xid, xid));
+	assert_int_equal(r->status, status);
+}
+
+static void test_a_message_with_a_key_is_begun_once(void **state)
+{
+	struct desk *d = *state;
+	const struct reply *r = begin_with(d, "ordered", "o-7");
+	struct bytes xid = r->xid;
+	uint64_t b;
+
+	assert_int_equal(r->err, OK);
+	assert_false(r->existed);
+	expect_known(d, xid, GTX_BEGIN);
+	assert_false(begin_with(d, "ordered", "o-8")->existed);
+	assert_false(begin_with(d, "paid", "o-7")->existed);
+	assert_false(begin_with(d, "ordered", "")->existed);
+	assert_false(begin_with(d, "ordered", "")->existed);
+	b = deliver_to(d, xid, CONSUMER);
+	assert_int_equal(desk_crash(d), OK);
+	expect_known(d, xid, GTX_BEGIN);
+	/* Only what has a row is known after a crash. */
+	assert_false(begin_with(d, "ordered", "o-8")->existed);
+	desk_ask_end(d, xid, true, 0);
+	expect_known(d, xid, GTX_ASYNC_COMMITTING);
+	assert_int_equal(desk_crash(d), OK);
+	expect_known(d, xid, GTX_ASYNC_COMMITTING);
+	desk_done(d, desk_command(d, b), BRANCH_COMMITTED, "");
+	expect_known(d, xid, GTX_COMMITTED);
+	desk_store(d);
+	assert_int_equal(desk_crash(d), OK);
+	expect_known(d, xid, GTX_COMMITTED);
+	desk_pass(d, d->config.tombstone_keep_ms + 1);
+	assert_false(begin_with(d, "ordered", "o-7")->existed);
+}
+
+static void test_a_key_is_free_again_when_nothing_was_sent(void **state)
+{
+	struct desk *d = *state;
+	struct bytes first = begin_with(d, "ordered", "o-7")->xid, second;
+
+	deliver_to(d, first, CONSUMER);
+	desk_ask_end(d, first, false, 0);
+	assert_int_equal(desk_status(d, first), GTX_ROLLBACKED);
+	second = begin_with(d, "ordered", "o-7")->xid;
+	assert_false(bytes_equal(first, second));
+	deliver_to(d, second, CONSUMER);
+	assert_int_equal(desk_crash(d), OK);
+	expect_known(d, second, GTX_BEGIN);
+	desk_pass(d, 5000); /* its time-out */
+	assert_int_equal(desk_status(d, second), GTX_TIMEOUT_ROLLBACKED);
+	assert_false(begin_with(d, "ordered", "o-7")->existed);
+}
+
+static void test_only_messages_have_such_keys(void **state)
+{
+	struct desk *d = *state;
+	struct request rq = { .type = RQ_BEGIN,
+			      .name = BYTES("ordered"),
+			      .business_key = BYTES("o-7") };
+	uint8_t longest[4097];
+
+	memset(longest, 'k', sizeof longest);
+	assert_int_equal(answer(d, rq)->err, E_INVALID);
+	rq.kind = KIND_MESSAGE;
+	rq.business_key = (struct bytes){ longest, d->config.text_max + 1 };
+	assert_int_equal(answer(d, rq)->err, E_LIMIT);
+	rq.business_key.len--;
+	assert_int_equal(answer(d, rq)->err, OK);
+}
+
 /* ---- prepared, submitted, dropped ---- */
 
 static void test_a_submitted_message_is_delivered(void **state)
@@ -863,6 +954,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(test_a_message_with_a_key_is_begun_once),
+		T(test_a_key_is_free_again_when_nothing_was_sent),
+		T(test_only_messages_have_such_keys),
 		T(test_a_submitted_message_is_delivered),
 		T(test_a_dropped_message_is_never_delivered),
 		T(test_one_write_prepares_and_one_submits),

@@ -121,6 +121,7 @@ static void test_a_message_comes_back_as_it_went(void **state)
 	in.participant = BYTES("{}");
 	in.call_timeout_ms = 700;
 	in.decided_wall_ms = 99;
+	in.business_key = BYTES("o-7");
 	record_put_gtx(&body, &in);
 	assert_int_equal(record_get_gtx(&out, buf_bytes(&body)), OK);
 	assert_int_equal(out.kind, KIND_MESSAGE);
@@ -128,6 +129,7 @@ static void test_a_message_comes_back_as_it_went(void **state)
 	assert_true(bytes_equal(out.participant, in.participant));
 	assert_int_equal(out.call_timeout_ms, 700);
 	assert_int_equal(out.decided_wall_ms, 99);
+	assert_true(bytes_equal(out.business_key, in.business_key));
 
 	buf_clear(&body);
 	buf_init(&schedule, &mem_heap);
@@ -189,6 +191,11 @@ static void test_an_older_version_must_not_read_a_message(void **state)
 	buf_clear(&body);
 	g.kind = KIND_PLAIN; /* nobody is asked about it */
 	g.check = BYTES("R");
+	record_put_gtx(&body, &g);
+	assert_int_equal(record_get_gtx(&g, buf_bytes(&body)), E_CORRUPT);
+	buf_clear(&body);
+	g.check = BYTES(""); /* nor begun twice */
+	g.business_key = BYTES("o-7");
 	record_put_gtx(&body, &g);
 	assert_int_equal(record_get_gtx(&g, buf_bytes(&body)), E_CORRUPT);
 }

@@ -17,6 +17,10 @@
  * What is refused undoes what was begun, and the answer says whether that was
  * confirmed. Only if a submission is neither confirmed nor refused it is left
  * alone: its outcome is unknown then.
+ *
+ * With an Idempotency-Key all of it may be repeated: the core knows the message
+ * by its key, and each delivery by its place in the list. So a repeat goes on
+ * where the first one stopped, or finds that all is done.
  */
 
 #define DELIVERIES_MAX 1000
@@ -50,6 +54,9 @@ struct work {
 	uint64_t *branches; /* of each delivery that is registered */
 	size_t n, next;
 	bool submit;
+	bool keyed;   /* there is an Idempotency-Key */
+	bool existed; /* the message was begun before … */
+	bool decided; /* … and is decided: nothing can be registered */
 	uint64_t wait_ms;
 };
 
@@ -91,6 +98,7 @@ static struct work *read_deliveries(const struct http_api *api,
 	}
 	w->n = n;
 	w->submit = m->submit;
+	w->keyed = call->idempotency_key.len > 0;
 	w->wait_ms = m->wait_ms;
 	for (size_t i = 0; i < n; i++)
 		if (!read_delivery(api, call, answer, i, items[i],
@@ -133,6 +141,7 @@ enum http_verdict http_message(const struct http_api *api,
 		.timeout_ms = m.timeout_ms,
 		.ordered = m.ordered,
 		.call_timeout_ms = m.check_timeout_ms,
+		.business_key = call->idempotency_key,
 	};
 	if (!read_check(api, call, answer, &m, request))
 		return HTTP_ANSWERED;
@@ -153,9 +162,10 @@ enum http_verdict http_message(const struct http_api *api,
 static enum http_verdict ask_next(struct http_call *call, struct work *w,
 				  struct request *request)
 {
-	if (w->next < w->n) {
+	if (w->next < w->n && !w->decided) {
 		w->step = STEP_REGISTER;
 		*request = w->deliveries[w->next];
+		request->client_key = w->keyed ? w->next + 1 : 0;
 	} else {
 		w->step = STEP_SUBMIT;
 		*request = (struct request){ .type = RQ_COMMIT,
@@ -169,12 +179,18 @@ static enum http_verdict prepared(struct http_call *call, const struct work *w,
 				  const struct reply *reply,
 				  struct http_answer *answer)
 {
-	struct json j = http_put_where(answer, 201, reply, call->xid);
+	struct json j = http_put_where(answer, w->existed ? 200 : 201, reply,
+				       call->xid);
 
-	json_array(&j, "branches");
-	for (size_t i = 0; i < w->n; i++)
-		json_id(&j, NULL, w->branches[i]);
-	json_end(&j);
+	json_bool(&j, "existed", w->existed);
+	if (w->next < w->n) {
+		json_null(&j, "branches"); /* registered by another request */
+	} else {
+		json_array(&j, "branches");
+		for (size_t i = 0; i < w->n; i++)
+			json_id(&j, NULL, w->branches[i]);
+		json_end(&j);
+	}
 	json_end(&j);
 	return HTTP_ANSWERED;
 }
@@ -197,6 +213,8 @@ static enum http_verdict next(struct http_call *call, struct work *w,
 		/* Without it nothing is stored yet, and it times out. */
 		if (!take_xid(call, reply, answer))
 			return http_no_memory(answer);
+		w->existed = reply->existed;
+		w->decided = reply->status != GTX_BEGIN;
 		break;
 	case STEP_REGISTER:
 		w->branches[w->next++] = reply->branch;
@@ -205,7 +223,7 @@ static enum http_verdict next(struct http_call *call, struct work *w,
 	case STEP_UNDO:
 		return prepared(call, w, reply, answer);
 	}
-	if (w->next == w->n && !w->submit)
+	if ((w->next == w->n || w->decided) && !w->submit)
 		return prepared(call, w, reply, answer);
 	return ask_next(call, w, request);
 }
@@ -275,6 +293,35 @@ static bool in_doubt(const struct work *w, int err)
 	       (err == E_CLOSED || err == E_UNKNOWN || err == E_TIMEOUT);
 }
 
+/*
+ * A message that was there before. Another request may be at work on it, or
+ * have decided it by now, so nothing is undone: it stays as it is, and this may
+ * be repeated again.
+ */
+static enum http_verdict refused_again(struct http_call *call, struct work *w,
+				       const struct reply *reply,
+				       struct http_answer *answer,
+				       struct request *request)
+{
+	bool topic = w->step == STEP_REGISTER && w->deliveries[w->next].topic;
+
+	if (w->step == STEP_REGISTER && reply->err == E_STATE && w->submit) {
+		w->decided = true;
+		return ask_next(call, w, request);
+	}
+	if (w->step == STEP_REGISTER && reply->err == E_INVALID)
+		http_problem(answer, PROBLEM_KEY_REUSED,
+			     "deliveries[%zu] is not that of the message which "
+			     "was begun with this Idempotency-Key (%.*s); "
+			     "nothing was changed",
+			     w->next, SHORT(reply->text));
+	else
+		http_refuse_as(call, reply, answer,
+			       topic ? PROBLEM_NO_TOPIC
+				     : PROBLEM_NO_TRANSACTION);
+	return HTTP_ANSWERED;
+}
+
 static enum http_verdict refused(const struct http_api *api,
 				 struct http_call *call, struct work *w,
 				 const struct reply *reply,
@@ -288,6 +335,8 @@ static enum http_verdict refused(const struct http_api *api,
 			     SHORT(call->xid), err_name(reply->err));
 		return HTTP_ANSWERED;
 	}
+	if (w->existed)
+		return refused_again(call, w, reply, answer, request);
 	/* Nothing was begun, or it is decided otherwise. */
 	if (w->step == STEP_BEGIN ||
 	    (w->step == STEP_SUBMIT && reply->err == E_STATE)) {

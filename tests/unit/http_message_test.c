@@ -93,7 +93,8 @@ static void test_a_message_is_begun_registered_and_submitted(void **state)
 	EXPECT_TOLD(201,
 		    "{\"xid\":\"" XID "\",\"status\":\"Committing\","
 		    "\"status_code\":2,\"finished\":false,\"hung\":false,"
-		    "\"branches\":[\"8\",\"18446744073709551615\"]}",
+		    "\"existed\":false,\"branches\":[\"8\","
+		    "\"18446744073709551615\"]}",
 		    .type = RQ_COMMIT, .status = GTX_COMMITTING);
 	end();
 }
@@ -107,6 +108,91 @@ static void test_a_message_that_is_prepared_waits(void **state)
 	tell_registered(9, 201);
 	EXPECT_SAYS("\"status\":\"Begin\"");
 	EXPECT_SAYS("\"branches\":[\"8\",\"9\"]");
+	end();
+}
+
+/* ---- repeated ---- */
+
+static void begin_again(bool submit, enum gtx_status status)
+{
+	static char body[1000];
+
+	(void)snprintf(body, sizeof body, two, submit ? "true" : "false");
+	begin("POST", MESSAGES, body);
+	x.call.idempotency_key = BYTES("order-7");
+	assert_int_equal(run(), 0);
+	EXPECT_BYTES(x.request.business_key, "order-7");
+	assert_int_equal(tell((struct reply){ .type = RQ_BEGIN,
+					      .status = status,
+					      .existed = true,
+					      .xid = BYTES(XID) }),
+			 status == GTX_BEGIN || submit ? 0 : 200);
+}
+
+static void test_a_repeat_goes_on_where_the_first_stopped(void **state)
+{
+	(void)state;
+	begin_again(true, GTX_BEGIN);
+	assert_int_equal(x.request.client_key, 1);
+	tell_registered(8, 0);
+	assert_int_equal(x.request.client_key, 2);
+	tell_registered(9, 0);
+	assert_int_equal(x.request.type, RQ_COMMIT);
+	EXPECT_TOLD(200, "\"existed\":true,\"branches\":[\"8\",\"9\"]}",
+		    .type = RQ_COMMIT, .status = GTX_COMMITTING);
+	end();
+	/* It is submitted already: only its end is waited for. */
+	begin_again(true, GTX_COMMITTED);
+	assert_int_equal(x.request.type, RQ_COMMIT);
+	EXPECT_TOLD(200, "\"existed\":true,\"branches\":null}",
+		    .type = RQ_COMMIT, .status = GTX_COMMITTED);
+	end();
+	begin_again(false, GTX_COMMITTED);
+	EXPECT_SAYS("\"status\":\"Committed\"");
+	EXPECT_SAYS("\"existed\":true,\"branches\":null}");
+	end();
+	/* Without a key nothing is known again. */
+	ask_two(true);
+	assert_int_equal(x.request.business_key.len, 0);
+	tell_begun();
+	assert_int_equal(x.request.client_key, 0);
+	end();
+}
+
+static void test_a_repeat_never_undoes_what_another_one_decided(void **state)
+{
+	(void)state;
+	begin_again(true, GTX_BEGIN);
+	tell_registered(8, 0);
+	assert_int_equal(tell((struct reply){ .type = RQ_REGISTER,
+					      .err = E_STATE,
+					      .status = GTX_COMMITTING }),
+			 0);
+	assert_int_equal(x.request.type, RQ_COMMIT);
+	EXPECT_TOLD(200, "\"branches\":null", .type = RQ_COMMIT,
+		    .status = GTX_COMMITTED);
+	end();
+	begin_again(false, GTX_BEGIN);
+	EXPECT_TOLD(409, "\"transaction_status\":\"Committing\"",
+		    .type = RQ_REGISTER, .err = E_STATE,
+		    .status = GTX_COMMITTING);
+	end();
+	begin_again(true, GTX_BEGIN);
+	EXPECT_TOLD(422, "\"code\":\"idempotency_key_reused\"",
+		    .type = RQ_REGISTER, .err = E_INVALID);
+	EXPECT_SAYS("deliveries[0]");
+	end();
+	/* Nor what another one may still be at. */
+	begin_again(true, GTX_BEGIN);
+	tell_registered(8, 0);
+	EXPECT_TOLD(404, "\"code\":\"topic_not_found\"", .type = RQ_REGISTER,
+		    .err = E_NOTFOUND);
+	end();
+	begin_again(true, GTX_BEGIN);
+	tell_registered(8, 0);
+	tell_registered(9, 0);
+	EXPECT_TOLD(503, "\"code\":\"no_memory\"", .type = RQ_COMMIT,
+		    .err = E_NOMEM);
 	end();
 }
 
@@ -508,6 +594,12 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_message_that_is_prepared_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_repeat_goes_on_where_the_first_stopped, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_repeat_never_undoes_what_another_one_decided,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_refused_delivery_undoes_the_message, setup,
 			teardown),

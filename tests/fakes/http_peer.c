@@ -1,7 +1,6 @@
 #include "tests/fakes/http_peer.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -129,6 +128,14 @@ static void slowly(struct conn *c, const char *before)
 	c->end = true;
 }
 
+static void flood(struct conn *c)
+{
+	put_text(c, "HTTP/1.1 200 OK\r\n");
+	while (!c->end && !is_stopping(c->peer))
+		put_text(c,
+			 "X-More: of this and of that and of everything\r\n");
+}
+
 static void huge(struct conn *c, const char *type)
 {
 	static char much[65536];
@@ -170,6 +177,8 @@ static void act_badly(struct conn *c, const char *path)
 		slowly(c, "HTTP/1.1 200 OK\r\nX-Long: ");
 	else if (is(path, "/drip"))
 		slowly(c, "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n");
+	else if (is(path, "/flood"))
+		flood(c);
 	else if (is(path, "/huge"))
 		huge(c, is(path, "/huge/json") ? "application/json"
 					       : "text/plain");
@@ -344,20 +353,33 @@ static void *run_listener(void *arg)
 	return NULL;
 }
 
+static void listen_at(struct http_peer *p, const char *address)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST,
+				  .ai_socktype = SOCK_STREAM };
+	struct sockaddr_storage at;
+	struct addrinfo *found;
+	socklen_t len = sizeof at;
+	char port[8];
+
+	REQUIRE(getaddrinfo(address, "0", &hints, &found) == 0);
+	p->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	REQUIRE(p->fd >= 0);
+	REQUIRE(bind(p->fd, found->ai_addr, found->ai_addrlen) == 0);
+	REQUIRE(listen(p->fd, 4096) == 0);
+	REQUIRE(getsockname(p->fd, (struct sockaddr *)&at, &len) == 0);
+	REQUIRE(getnameinfo((struct sockaddr *)&at, len, NULL, 0, port,
+			    sizeof port, NI_NUMERICSERV) == 0);
+	p->port = (unsigned)strtoul(port, NULL, 10);
+	freeaddrinfo(found);
+}
+
 struct http_peer *http_peer_start(const char *address)
 {
 	struct http_peer *p = mem_alloc(&mem_heap, sizeof *p);
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	socklen_t len = sizeof in;
 
 	REQUIRE(p);
-	REQUIRE(inet_pton(AF_INET, address, &in.sin_addr) == 1);
-	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	REQUIRE(p->fd >= 0);
-	REQUIRE(bind(p->fd, (struct sockaddr *)&in, sizeof in) == 0);
-	REQUIRE(listen(p->fd, 4096) == 0);
-	REQUIRE(getsockname(p->fd, (struct sockaddr *)&in, &len) == 0);
-	p->port = ntohs(in.sin_port);
+	listen_at(p, address);
 	REQUIRE(pthread_mutex_init(&p->lock, NULL) == 0);
 	REQUIRE(pthread_cond_init(&p->gone, NULL) == 0);
 	REQUIRE(pthread_create(&p->thread, NULL, run_listener, p) == 0);

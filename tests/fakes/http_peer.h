@@ -13,6 +13,7 @@
  *   /never         no answer
  *   /trickle       a header that never ends, byte by byte
  *   /drip          a body byte by byte
+ *   /flood         headers without end, as fast as they are taken
  *   /huge          200 with 4 MiB (/huge/json: as application/json)
  *   /redirect      302 to /s/200
  *   /reset         half of a 200's body, then RST
@@ -31,6 +32,7 @@
 
 struct http_peer;
 
+/* On a free port of this address; of IPv6, too. */
 struct http_peer *http_peer_start(const char *address);
 void http_peer_stop(struct http_peer *p);
 

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -394,6 +395,40 @@ static void test_large_bodies_are_cut(void **state)
 	expect(w, COMMAND_CALL, "/json/7", BRANCH_COMMITTED, "");
 	assert_string_equal(w->dones[w->n_dones - 1].detail, "7");
 	expect(w, COMMAND_COMMIT, "/s/200", BRANCH_COMMITTED, "");
+}
+
+static void test_headers_without_end_do_not_fill_the_memory(void **state)
+{
+	struct world *w = *state;
+	struct caller_config config = defaults();
+	struct rusage before, after;
+	const struct done *d;
+
+	open_caller(w, &config);
+	assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+	d = call(w, COMMAND_COMMIT, "/flood", 2000);
+	assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+	assert_int_equal(d->status, BRANCH_COMMIT_RETRYABLE);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 16 * 1024);
+}
+
+static void test_participants_may_have_addresses_of_ipv6(void **state)
+{
+	struct world *w = *state;
+	struct caller_config config = defaults();
+	struct http_peer *peer = http_peer_start("::1");
+	char origin[128];
+
+	(void)snprintf(origin, sizeof origin, "http://[::1]:%u",
+		       http_peer_port(peer));
+	open_caller(w, &config);
+	allow(w, origin);
+	for (int i = 0; i < 2; i++)
+		(void)send_to(w, COMMAND_COMMIT, origin, "/s/200", 2000);
+	run_until(w, 2, 3000);
+	assert_int_equal(w->dones[0].status, BRANCH_COMMITTED);
+	assert_int_equal(w->dones[1].status, BRANCH_COMMITTED);
+	http_peer_stop(peer);
 }
 
 /* A port that nobody listens on, or nobody accepts from. */
@@ -911,6 +946,8 @@ int main(void)
 		T(test_what_is_no_answer_is_not_taken_for_one),
 		T(test_slow_ones_are_given_up_in_time),
 		T(test_large_bodies_are_cut),
+		T(test_headers_without_end_do_not_fill_the_memory),
+		T(test_participants_may_have_addresses_of_ipv6),
 		T(test_who_is_not_there_is_said),
 		T(test_connections_are_used_again),
 		T(test_many_calls_share_the_places),

@@ -159,8 +159,7 @@ static void test_what_is_doubtful_is_refused_with_a_reason(void **state)
 		"http://a-/",
 		"http://a%2eb/",
 		"http://a,b/",
-		"http://b\xc3\xbc"
-		"cher.example/",
+		"http://\xc3\xbcx.example/",
 		"http://a/\xc3\xbc",
 		"http://127.1/",
 		"http://2130706433/",

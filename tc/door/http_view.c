@@ -125,7 +125,9 @@ void view_gtx(struct json *j, struct bytes coordinator,
 	view_when(j, "began_at", gtx->began_wall_ms);
 	json_null(j, "ended_at");
 	json_number(j, "age_ms", gtx->age_ms);
-	json_number(j, "timeout_ms", gtx->timeout_ms);
+	/* A saga without a deadline has none. */
+	put_span(j, "timeout_ms",
+		 gtx->timeout_ms ? gtx->timeout_ms : UINT64_MAX);
 	json_number(j, "branch_count", gtx->n_branches);
 	json_number(j, "lock_count", gtx->n_locks);
 	put_span(j, "next_due_ms", gtx->next_due_ms);

@@ -217,6 +217,7 @@ static int carry_out(struct core *c, struct gtx *g, enum gtx_event event,
 		return rc;
 	g->status = d.status;
 	g->decided_ms = c->now_ms;
+	g->decided_ago_ms = 0;
 	g->decided_wall_ms = c->wall_ms;
 	g->decision_seq = g->stored ? row_seq(c) : 0;
 	timer_stop(c, &g->timer);

@@ -273,7 +273,7 @@ static void resume(struct core *c, struct gtx *g)
 	g->began_ms = g->decided_ms = c->now_ms;
 	if (g->saga)
 		return; /* it is on its list */
-	if (c->wall_ms > g->decided_wall_ms)
+	if (g->decided_wall_ms && c->wall_ms > g->decided_wall_ms)
 		g->decided_ago_ms = c->wall_ms - g->decided_wall_ms;
 	g->party.closing = gtx_deciding_rollback(g->status);
 	if (g->n_branches < g->n_listed)

@@ -92,7 +92,9 @@ static void relocate(struct ev *e, const struct ev *from)
 	/* Borrowed texts point into the event itself. */
 	if (from->rq.xid.len)
 		e->rq.xid.data = (uint8_t *)e->xid;
-	if (from->rq.resource.len)
+	if (from->done.xid.len)
+		e->done.xid.data = (uint8_t *)e->xid;
+	if (from->rq.resource.data == (const uint8_t *)from->resource)
 		e->rq.resource.data = (uint8_t *)e->resource;
 	if (from->key.len)
 		e->key.data = e->key_data;

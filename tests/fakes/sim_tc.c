@@ -10,6 +10,7 @@ static void take_reply(const struct reply *r)
 {
 	struct ev *e;
 
+	sim_letter_take(r);
 	for (int j = 0; j < JOBS; j++) {
 		if (sim.jobs[j].rq != r->id || sim.jobs[j].state == JOB_OVER)
 			continue;
@@ -24,8 +25,22 @@ static void take_reply(const struct reply *r)
 	}
 }
 
+static void take_call(const struct command *co)
+{
+	struct ev *e = sim_ev_new(EVT_TO_ORIGIN);
+
+	e->command = *co;
+	snprintf(e->xid, sizeof e->xid, "%.*s", (int)co->xid.len,
+		 (const char *)co->xid.data);
+	sim_ev_send(e);
+}
+
 static void take_command(const struct command *co)
 {
+	if (peer_is_url(co->peer)) {
+		take_call(co);
+		return;
+	}
 	for (int a = 0; a < AGENTS; a++) {
 		struct ev *e;
 
@@ -111,7 +126,9 @@ static int try_step(struct event event)
 	int rc;
 
 	event.now_ms = sim.now;
-	event.wall_ms = 1000000 + sim_dice(1000000); /* a bad clock */
+	event.wall_ms = 1000000 + sim.now;
+	if (!sim.good_clock)
+		event.wall_ms += sim_dice(1000000);
 	sim.fail_memory = true;
 	rc = core_step(sim.core, &event, &fx);
 	sim.fail_memory = false;

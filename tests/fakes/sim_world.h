@@ -10,6 +10,7 @@
  *   sim_tc.c      the coordinator, its store, crashes
  *   sim_jobs.c    services: begin, work, commit or roll back, ask again
  *   sim_agents.c  agents: connections, phase two in their databases
+ *   sim_letters.c messages: producers, consumers, who is asked
  */
 
 #include "base/heap.h"
@@ -18,6 +19,8 @@
 
 #define AGENTS      5
 #define JOBS        40
+#define SUBSCRIBERS 2
+#define LETTERS     20 /* the first ones subscribe to the topic */
 #define CHAOS_MS    60000
 #define HEAL_MS     900000
 #define RESEND_MS   400
@@ -35,6 +38,10 @@ enum ev_kind {
 	EVT_CORE_TIME,
 	EVT_CONNECT, /* an agent connects */
 	EVT_CHAOS,
+	EVT_TO_LETTER, /* a reply */
+	EVT_LETTER_TIMER,
+	EVT_TO_ORIGIN, /* a command to a URL */
+	EVT_OPERATOR,
 };
 
 struct ev {
@@ -42,6 +49,7 @@ struct ev {
 	enum ev_kind kind;
 	uint64_t life; /* of the core, for what dies with it */
 	int job, agent;
+	bool by_http; /* the request is of no agent */
 	uint64_t number;
 	struct request rq;
 	struct bytes key;
@@ -89,6 +97,37 @@ struct job {
 	enum gtx_status answered; /* final or decided status heard */
 };
 
+enum letter_state {
+	LETTER_SUBSCRIBE,
+	LETTER_BEGIN,
+	LETTER_REGISTER,
+	LETTER_LOCAL, /* its own transaction is open */
+	LETTER_END,
+	LETTER_OVER, /* nobody works on it any more */
+};
+
+enum local { LOCAL_OPEN, LOCAL_COMMITTED, LOCAL_ROLLED_BACK };
+
+struct letter { /* a message, as its producer sees it */
+	enum letter_state state;
+	bool plain; /* a delivery in a plain transaction: nobody is asked */
+	int target;
+	uint64_t after_ms;
+	char xid[64];
+	uint64_t gtx;
+	uint64_t rq;
+	int tries;
+	bool saw_subscribers;
+	uint64_t first, n; /* branches */
+	bool dead;         /* its producer died with the transaction open */
+	enum local local;
+	uint64_t local_at;
+	bool commit; /* what it asks for in the end */
+	bool heard;
+	int err;
+	int delivered[SUBSCRIBERS];
+};
+
 struct sim_world {
 	uint64_t seed, rng, now;
 	bool chaos;
@@ -101,6 +140,9 @@ struct sim_world {
 	struct bank bank;
 	struct agent agents[AGENTS];
 	struct job jobs[JOBS];
+	struct letter letters[LETTERS];
+	bool good_clock; /* the wall clock is right */
+	uint64_t delivered, checks, dead_letters;
 	struct heap events;
 	size_t n_events;
 	uint64_t wake; /* when a EVT_CORE_TIME is on its way */
@@ -147,6 +189,20 @@ void sim_on_timer(int job, uint64_t rq);
 void sim_connect(int agent);
 void sim_disconnect(int agent, bool dies);
 void sim_on_command(const struct ev *e);
+void sim_on_call(const struct ev *e); /* of an origin */
 bool sim_connected(uint64_t peer);
+
+/* ---- messages ---- */
+
+void sim_letters_plan(void);
+void sim_letter_take(const struct reply *r);
+void sim_letter_on_reply(const struct ev *e);
+void sim_letter_on_timer(int letter, uint64_t rq);
+/* What a consumer, or who is asked, says to this. */
+void sim_letter_command(struct branch_done *done, const struct command *co,
+			uint64_t gtx);
+void sim_letters_operate(void);
+bool sim_letters_finished(void);
+void sim_letters_audit(void);
 
 #endif

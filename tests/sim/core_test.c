@@ -17,7 +17,9 @@
  * virtual time, from one seed. Any step may be the last before a crash; any
  * message may be lost, doubled or late; memory may run out; agents die. Then
  * all is healed, and within bounded time nothing may be unfinished, no money
- * made or lost, and every answer that was given must be true.
+ * made or lost, and every answer that was given must be true. A message whose
+ * local transaction was committed is delivered to everybody it was for, one
+ * whose local transaction was rolled back to nobody.
  *
  * SEEDS=n runs seeds 1 … n, SEED=s only that one (with its trace).
  */
@@ -51,7 +53,7 @@ static void happen(struct ev *e)
 
 	switch (e->kind) {
 	case EVT_TO_CORE_REQUEST:
-		if (!sim_connected(e->rq.peer))
+		if (!e->by_http && !sim_connected(e->rq.peer))
 			break;
 		event.type = EV_REQUEST;
 		event.request = e->rq;
@@ -62,7 +64,8 @@ static void happen(struct ev *e)
 		sim_step(event);
 		break;
 	case EVT_TO_CORE_DONE:
-		if (!sim_connected(e->done.peer))
+		if (peer_is_url(e->done.peer) ? e->life != sim.life
+					      : !sim_connected(e->done.peer))
 			break;
 		event.type = EV_BRANCH_DONE;
 		event.done = e->done;
@@ -94,6 +97,18 @@ static void happen(struct ev *e)
 		break;
 	case EVT_CHAOS:
 		on_chaos();
+		break;
+	case EVT_TO_LETTER:
+		sim_letter_on_reply(e);
+		break;
+	case EVT_LETTER_TIMER:
+		sim_letter_on_timer(e->job, e->number);
+		break;
+	case EVT_TO_ORIGIN:
+		sim_on_call(e);
+		break;
+	case EVT_OPERATOR:
+		sim_letters_operate();
 		break;
 	}
 }
@@ -135,7 +150,34 @@ static bool finished(void)
 	for (int j = 0; j < JOBS; j++)
 		if (sim.jobs[j].state != JOB_OVER)
 			return false;
-	return core_stats(sim.core).gtx_now == 0;
+	return sim_letters_finished() && core_stats(sim.core).gtx_now == 0;
+}
+
+/* What does not end, and why. */
+static void trace_branch(void *ctx, struct branch_view v)
+{
+	(void)ctx;
+	sim_trace("  branch %" PRIu64 " %s: %s", v.id,
+		  branch_status_name((int)v.status), v.why ? v.why : "");
+}
+
+static bool trace_gtx(void *ctx, struct gtx_view v)
+{
+	struct gtx_view again;
+
+	(void)ctx;
+	sim_trace("unfinished %" PRIu64 " %s: %s", v.number,
+		  gtx_status_name((int)v.status), v.why ? v.why : "");
+	(void)!core_show(sim.core, v.number, sim.now, &again, trace_branch,
+			 NULL);
+	return true;
+}
+
+static void trace_unfinished(void)
+{
+	struct gtx_filter all = { .status = -1, .limit = 10 };
+
+	core_list(sim.core, &all, sim.now, trace_gtx, NULL);
 }
 
 static void run_world(void)
@@ -152,6 +194,8 @@ static void run_world(void)
 		free(e);
 		if (sim.now > CHAOS_MS && finished())
 			return;
+		if (sim.now >= CHAOS_MS + HEAL_MS)
+			trace_unfinished();
 		REQUIRE(sim.now < CHAOS_MS + HEAL_MS); /* it ends */
 	}
 	REQUIRE(finished());
@@ -168,6 +212,7 @@ static enum work_state promised(const struct job *j)
 
 static void audit(void)
 {
+	sim_letters_audit();
 	REQUIRE(bank_total(&sim.bank) == BANK_DBS * BANK_ACCOUNTS * 1000);
 	for (const struct work *k = sim.bank.works; k; k = k->next)
 		REQUIRE(k->state != WORK_DONE); /* all were finished */
@@ -211,6 +256,7 @@ static void run(uint64_t seed)
 	sim.seed = seed;
 	sim.rng = seed * 7919;
 	sim.chaos = true;
+	sim.good_clock = seed % 3 != 0;
 	sim.mem = (struct mem){ sim_alloc, sim_free, NULL };
 	configure();
 	heap_init(&sim.events, &mem_heap);
@@ -222,6 +268,8 @@ static void run(uint64_t seed)
 	}
 	for (int j = 0; j < JOBS; j++)
 		plan_job(j);
+	sim_letters_plan();
+	sim_letters_operate();
 	sim_ev_at(sim_ev_new(EVT_CHAOS), sim_dice(1000));
 	run_world();
 	audit();
@@ -246,6 +294,7 @@ static void test_money_is_neither_made_nor_lost(void **state)
 	uint64_t one = number("SEED", 0), n = number("SEEDS", 400);
 	uint64_t steps = 0, crashes = 0, commits = 0, rollbacks = 0;
 	uint64_t waits = 0, cycles = 0;
+	uint64_t delivered = 0, checks = 0, dead = 0;
 
 	(void)state;
 	signal(SIGABRT, sim_print);
@@ -257,6 +306,9 @@ static void test_money_is_neither_made_nor_lost(void **state)
 		rollbacks += sim.rollbacks;
 		waits += sim.waits;
 		cycles += sim.cycles;
+		delivered += sim.delivered;
+		checks += sim.checks;
+		dead += sim.dead_letters;
 	}
 	if (one)
 		sim_print(0);
@@ -264,8 +316,12 @@ static void test_money_is_neither_made_nor_lost(void **state)
 		      " commits, %" PRIu64 " rollbacks, %" PRIu64
 		      " lock waits, %" PRIu64 " cycles\n",
 		      steps, crashes, commits, rollbacks, waits, cycles);
+	print_message("%" PRIu64 " deliveries, %" PRIu64 " checks, %" PRIu64
+		      " transactions with dead letters\n",
+		      delivered, checks, dead);
 	/* A simulation in which nothing happens proves nothing. */
 	assert_true(commits > 0 && rollbacks > 0 && crashes > 0);
+	assert_true(delivered > 0 && checks > 0 && (one || dead > 0));
 }
 
 int main(void)

@@ -539,6 +539,21 @@ static void test_a_delay_goes_on_after_a_restart(void **state)
 	assert_non_null(desk_command(d, b));
 }
 
+static void test_a_delay_begins_after_a_restart_as_well(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = prepare(d, PRODUCER);
+	uint64_t b = answer(d, delayed(xid, 3000))->branch;
+
+	assert_int_equal(desk_crash(d), OK);
+	desk_pass(d, 4000);
+	desk_ask_end(d, xid, true, 0);
+	desk_pass(d, 2999);
+	assert_null(desk_command(d, b));
+	desk_pass(d, 1);
+	assert_non_null(desk_command(d, b));
+}
+
 static void test_a_retry_of_all_leaves_delays_and_one_of_it_does_not(
 	void **state)
 {
@@ -972,6 +987,7 @@ int main(void)
 		T(test_an_operator_has_it_asked_now),
 		T(test_nothing_is_delivered_before_its_time),
 		T(test_a_delay_goes_on_after_a_restart),
+		T(test_a_delay_begins_after_a_restart_as_well),
 		T(test_a_retry_of_all_leaves_delays_and_one_of_it_does_not),
 		T(test_ordered_deliveries_wait_for_each_others_delay),
 		T(test_a_schedule_says_when_and_how_often),

@@ -444,11 +444,17 @@ static void test_doubt_survives_a_restart(void **state)
 {
 	struct desk *d = *state;
 	struct bytes xid = prepare(d, "msg:orders");
+	struct event e = { .type = EV_BRANCH_DONE };
 	uint64_t b = deliver_to(d, xid, CONSUMER);
 
 	desk_pass(d, 5000);
 	assert_int_equal(d->n_commands, 0); /* nobody is there */
 	assert_non_null(strstr(first_view(d).why, "nobody is connected"));
+	e.done = (struct branch_done){ .type = COMMAND_CHECK,
+				       .xid = xid,
+				       .status = BRANCH_COMMITTED };
+	assert_int_equal(desk_step(d, e), OK); /* nobody was asked */
+	assert_int_equal(desk_status(d, xid), GTX_BEGIN);
 	assert_int_equal(desk_crash(d), OK);
 	desk_peer(d, 3, "orders", "i3", "msg:orders");
 	desk_pass(d, 5000);
@@ -486,6 +492,27 @@ static void test_an_operator_has_it_asked_now(void **state)
 	check_says(d, desk_command(d, 0), BRANCH_UNKNOWN, "");
 	assert_int_equal(answer(d, rq)->err, OK);
 	assert_int_equal(d->n_commands, 2);
+}
+
+static void test_it_is_asked_ever_more_seldom(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = prepare(d, PRODUCER);
+	uint64_t first, pause = 0;
+
+	deliver_to(d, xid, CONSUMER);
+	desk_pass(d, 5000);
+	check_says(d, desk_command(d, 0), BRANCH_UNKNOWN, "");
+	first = first_view(d).next_due_ms;
+	assert_in_range(first, 50, 100);
+	for (int i = 0; i < 4; i++) {
+		desk_pass(d, 400);
+		check_says(d, desk_command(d, 0), BRANCH_UNKNOWN, "");
+		pause = first_view(d).next_due_ms;
+	}
+	assert_in_range(pause, 200, 400);
+	/* the history is not filled with it */
+	assert_int_equal(d->n_history, 3);
 }
 
 /* ---- delays ---- */
@@ -857,11 +884,13 @@ static void test_a_subscription_is_told_when_it_is_durable(void **state)
 	desk_store(d);
 	assert_int_equal(desk_reply(d, first)->err, OK);
 	assert_true(desk_reply(d, again)->existed);
+	assert_int_equal(d->forced_steps, 2); /* with the numbers */
 	rq.type = RQ_UNSUBSCRIBE;
 	first = desk_ask(d, rq);
 	assert_null(desk_find_reply(d, first));
 	desk_store(d);
 	assert_int_equal(desk_reply(d, first)->err, OK);
+	assert_int_equal(d->forced_steps, 3);
 	desk_free(d);
 }
 
@@ -985,6 +1014,7 @@ int main(void)
 		T(test_doubt_survives_a_restart),
 		T(test_without_a_check_silence_drops_it),
 		T(test_an_operator_has_it_asked_now),
+		T(test_it_is_asked_ever_more_seldom),
 		T(test_nothing_is_delivered_before_its_time),
 		T(test_a_delay_goes_on_after_a_restart),
 		T(test_a_delay_begins_after_a_restart_as_well),

@@ -435,7 +435,9 @@ enum event_type {
 struct event {
 	enum event_type type;
 	uint64_t now_ms; /* monotonic, never goes back; the core's only clock */
-	uint64_t wall_ms; /* since 1970; shown to people, never decides */
+	/* Since 1970; for people. What it decides is how much of a message's
+	 * delay was over at a restart, and where the clock of sagas goes on. */
+	uint64_t wall_ms;
 	union {
 		struct row row;          /* LOADED */
 		struct peer_up up;       /* PEER_UP */

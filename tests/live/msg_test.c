@@ -3,6 +3,7 @@
 #include "tests/live/live.h"
 #include "tests/live/post.h"
 #include "tests/live/servers.h"
+#include "tests/live/wire.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -46,7 +47,7 @@ static void start_daemon(struct world *w)
 {
 	assert_true(treatyd_start(&w->d, "--retry-first=20ms",
 				  "--retry-max=100ms", "--command-timeout=5s",
-				  NULL));
+				  "--timeout=5s", NULL));
 }
 
 static struct treaty *open_agent(const char *address, const char *application)
@@ -230,6 +231,43 @@ static void test_what_is_published_arrives(void **state)
 		assert_int_equal(post_arrived(&w.p[kind]), 10);
 		assert_non_null(strstr(w.p[kind].key, xid));
 	}
+	world_close(&w);
+}
+
+/* Without a thread of its own the agent runs consumers and answers for
+ * producers in treaty_process(). */
+static void test_a_program_with_its_own_loop_needs_no_thread(void **state)
+{
+	struct treaty_options o;
+	struct treaty_msg *m;
+	struct cashier c;
+	struct treaty *t;
+	struct world w;
+
+	(void)state;
+	world_prepare(&w);
+	treaty_options_init(&o, sizeof o);
+	o.address = w.d.agents;
+	o.application = "loop";
+	o.threads = 0;
+	assert_int_equal(treaty_open(&t, &o), TREATY_OK);
+	post_consume(&w.p[CASHIER_SQLITE], t);
+	post_produce(&w.p[CASHIER_SQLITE], t);
+	m = post_prepare(&w.p[CASHIER_SQLITE], t, 300, 10);
+	assert_non_null(m);
+	cashier_open(&c, CASHIER_SQLITE, w.dsn[CASHIER_SQLITE]);
+	assert_int_equal(cashier_begin(&c), OK);
+	assert_int_equal(post_barrier(m, &c), TREATY_OK);
+	assert_int_equal(post_pay(&c, 10), OK);
+	assert_int_equal(cashier_commit(&c), OK);
+	cashier_close(&c);
+	treaty_msg_free(m);
+	for (int i = 0; i < 2000 && w.p[CASHIER_SQLITE].calls == 0; i++) {
+		(void)!treaty_process(t, 20);
+		live_nap(5);
+	}
+	assert_int_equal(post_arrived(&w.p[CASHIER_SQLITE]), 10);
+	assert_int_equal(treaty_close(t), TREATY_OK);
 	world_close(&w);
 }
 
@@ -639,7 +677,8 @@ static void test_an_outbox_goes_with_its_global_transaction(void **state)
  * Modes: "serve" consumes and answers for the shop; "stall" the same, but
  * never comes back from a delivery; "before" dies before its local commits,
  * "after" between those and the submits; "load" buys one after the other and
- * consumes. Each that was told committed is a line on stdout.
+ * consumes; "topic" publishes to a topic. Each that was told committed is a
+ * line on stdout, one that is not known a line "u".
  */
 static void buy_and_wait(struct world *w, bool commit)
 {
@@ -675,11 +714,23 @@ static void buy(struct world *w, uint64_t i)
 	treaty_msg_free(m);
 }
 
+static void publish(struct world *w)
+{
+	char xid[TREATY_XID_MAX + 1];
+	int rc = publish_to(w, "sold", xid);
+
+	if (rc == TREATY_OK)
+		(void)!write(STDOUT_FILENO, "c\n", 2);
+	if (rc == TREATY_E_UNKNOWN)
+		(void)!write(STDOUT_FILENO, "u\n", 2);
+}
+
 static _Noreturn void serve(char **argv)
 {
 	static struct world w;
 	const char *mode = argv[1];
-	bool buys = strcmp(mode, "before") == 0 || strcmp(mode, "after") == 0;
+	bool buys = strcmp(mode, "before") == 0 || strcmp(mode, "after") == 0 ||
+		    strcmp(mode, "topic") == 0;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w.t = open_agent(argv[2], "points");
@@ -696,6 +747,8 @@ static _Noreturn void serve(char **argv)
 		post_consume(&w.p[kind], w.t);
 		post_produce(&w.p[kind], w.t);
 	}
+	while (strcmp(mode, "topic") == 0)
+		publish(&w);
 	if (buys)
 		buy_and_wait(&w, strcmp(mode, "after") == 0);
 	for (uint64_t i = 0; strcmp(mode, "load") == 0; i++)
@@ -707,14 +760,15 @@ static _Noreturn void serve(char **argv)
 struct child {
 	pid_t pid;
 	int out;
-	int told; /* lines so far */
+	int told;    /* lines so far */
+	int unknown; /* those of them that say so */
 };
 
-static struct child spawn(struct world *w, const char *mode)
+static struct child spawn_at(struct world *w, const char *mode, char *address)
 {
 	char *args[] = { (char *)"msg_test",
 			 (char *)(uintptr_t)mode,
-			 w->d.agents,
+			 address,
 			 w->dsn[0],
 			 w->dsn[1],
 			 w->dsn[2],
@@ -737,6 +791,11 @@ static struct child spawn(struct world *w, const char *mode)
 	return c;
 }
 
+static struct child spawn(struct world *w, const char *mode)
+{
+	return spawn_at(w, mode, w->d.agents);
+}
+
 /* Read lines for so long, or until there is one if `first`. */
 static void hear(struct child *c, uint64_t ms, bool first)
 {
@@ -752,8 +811,10 @@ static void hear(struct child *c, uint64_t ms, bool first)
 		n = read(c->out, text, sizeof text);
 		if (n <= 0)
 			return;
-		for (ssize_t i = 0; i < n; i++)
+		for (ssize_t i = 0; i < n; i++) {
 			c->told += text[i] == '\n';
+			c->unknown += text[i] == 'u';
+		}
 	}
 }
 
@@ -873,6 +934,58 @@ static void test_kills_at_random_lose_and_repeat_nothing(void **state)
 	world_close(&w);
 }
 
+/* Requests and answers get lost, and are asked again: also the addition of a
+ * whole topic is one addition. */
+static void test_a_bad_network_loses_and_repeats_nothing(void **state)
+{
+	struct child buyer, publisher, alive;
+	uint64_t random = seed;
+	int64_t gifts;
+	struct wire wire;
+	struct world w;
+
+	(void)state;
+	world_prepare(&w);
+	EACH_KIND(kind)
+	assert_int_equal(treaty_topic_subscribe(w.t, "sold", w.p[kind].consumer,
+						w.p[kind].consumer, NULL),
+			 TREATY_OK);
+	wire_start(&wire, w.d.agents);
+	buyer = spawn_at(&w, "load", wire.address);
+	publisher = spawn_at(&w, "topic", wire.address);
+	for (int i = 0; i < 25; i++) {
+		hear(&buyer, 100 + random_next(&random) % 100, false);
+		atomic_store(random_next(&random) % 2 ? &wire.c->hold_down
+						      : &wire.c->hold_up,
+			     1);
+		hear(&publisher, random_next(&random) % 60, false);
+		if (random_next(&random) % 4)
+			wire_cut(&wire);
+		atomic_store(&wire.c->hold_down, 0);
+		atomic_store(&wire.c->hold_up, 0);
+	}
+	kill_9(&buyer);
+	kill_9(&publisher);
+	alive = spawn(&w, "serve");
+	live_nap(1500);
+	want_quiet(&w);
+	gifts = post_arrived(&w.p[0]) - post_left(&w.p[0]);
+	EACH_KIND(kind)
+	assert_int_equal(post_arrived(&w.p[kind]) - post_left(&w.p[kind]),
+			 gifts);
+	print_message("%d bought; %d published, %d of them in doubt, %d are "
+		      "there\n",
+		      buyer.told, publisher.told, publisher.unknown,
+		      (int)gifts / 10);
+	assert_true(gifts >= 10 * (publisher.told - publisher.unknown));
+	/* one more may have been killed before it told */
+	assert_true(gifts <= 10 * (publisher.told + 1));
+	assert_true(buyer.told > 5 && publisher.told > 5);
+	kill_9(&alive);
+	wire_stop(&wire);
+	world_close(&w);
+}
+
 /* ---- the example of the documentation ---- */
 
 static int example(struct world *w, const char *file, const char *sum,
@@ -953,6 +1066,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(
 			test_the_barrier_and_submit_may_be_called_apart),
 		cmocka_unit_test(test_what_is_published_arrives),
+		cmocka_unit_test(
+			test_a_program_with_its_own_loop_needs_no_thread),
 		cmocka_unit_test(test_who_never_submits_is_asked),
 		cmocka_unit_test(test_an_open_local_transaction_is_waited_for),
 		cmocka_unit_test(test_without_a_producer_it_is_dropped_in_time),
@@ -969,6 +1084,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_killed_between_local_commit_and_submit),
 		cmocka_unit_test(test_killed_in_the_middle_of_a_delivery),
 		cmocka_unit_test(test_kills_at_random_lose_and_repeat_nothing),
+		cmocka_unit_test(test_a_bad_network_loses_and_repeats_nothing),
 		cmocka_unit_test(test_the_example_does_what_it_says),
 	};
 

@@ -4,6 +4,7 @@
 #include "tests/live/live.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -30,6 +31,15 @@ void post_init(struct post *p, enum cashier_kind kind, const char *dsn)
 }
 
 /* ---- consuming ---- */
+
+static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_key(struct post *p, const struct treaty_delivery *d)
+{
+	(void)pthread_mutex_lock(&key_lock);
+	put(p->key, sizeof p->key, treaty_delivery_key(d), "");
+	(void)pthread_mutex_unlock(&key_lock);
+}
 
 static int64_t sum_of(const struct treaty_delivery *d)
 {
@@ -99,7 +109,7 @@ static enum treaty_msg_answer on_message(void *ctx, struct treaty_delivery *d)
 
 	if (atomic_fetch_add(&p->calls, 1) == 0)
 		atomic_store(&p->came_ms, live_now_ms());
-	put(p->key, sizeof p->key, treaty_delivery_key(d), "");
+	keep_key(p, d);
 	if (one_of(&p->say_busy))
 		return TREATY_MSG_IN_PROGRESS;
 	if (atomic_load(&p->say_refused)) {

@@ -490,6 +490,37 @@ static void test_services_of_a_definition_must_be_allowed(void **state)
 	arena_fini(&arena);
 }
 
+static void test_a_check_without_memory_registers_nothing(void **state)
+{
+	const struct request q = { .type = RQ_REGISTER,
+				   .mode = MODE_TCC,
+				   .resource = BYTES("http://10.0.0.1:80"),
+				   .participant = BYTES(BOTH) };
+	struct allow_list *list;
+	struct buf why;
+	int rc = E_NOMEM;
+
+	(void)state;
+	buf_init(&why, &mem_heap);
+	assert_int_equal(allow_list_new(&list, &mem_heap,
+					BYTES("http://10.0.0.1/"), &why),
+			 OK);
+	for (long n = 0; rc != OK; n++) {
+		struct flaky flaky;
+		struct arena arena;
+
+		assert_true(n < 100);
+		flaky_init(&flaky, n);
+		arena_init(&arena, &flaky.mem, 64);
+		rc = agents_target_check(list, &arena, &q, &why);
+		assert_true(rc == OK || rc == E_NOMEM);
+		arena_fini(&arena);
+		assert_int_equal(flaky.live, 0);
+	}
+	allow_list_free(list);
+	buf_fini(&why);
+}
+
 static void test_a_url_that_is_not_allowed_costs_no_connection(void **state)
 {
 	struct fixture *f = *state;
@@ -763,6 +794,7 @@ int main(void)
 		T(test_what_an_answer_is_to_is_known_of_old_agents_too),
 		T(test_only_urls_that_are_allowed_are_registered),
 		T(test_services_of_a_definition_must_be_allowed),
+		T(test_a_check_without_memory_registers_nothing),
 		T(test_a_url_that_is_not_allowed_costs_no_connection),
 		T(test_a_finished_branch_is_handed_in),
 		T(test_replies_and_commands_reach_their_peer),

@@ -43,7 +43,8 @@ struct rig {
 static void keep(char to[KEEP], struct bytes b)
 {
 	REQUIRE(b.len < KEEP);
-	memcpy(to, b.data, b.len);
+	if (b.len > 0)
+		memcpy(to, b.data, b.len);
 	to[b.len] = '\0';
 }
 

@@ -184,17 +184,22 @@ static int stage_begin(struct core *c, const struct request *rq,
 	int rc;
 
 	saga_say_start(c, b->g);
-	if (b->own)
-		row_put_machine(c, b->machine, true);
 	rc = saga_run_stage(c, b->g, true, &b->move);
 	if (rc != OK)
 		return rc;
+	if (b->own && !b->move.ends)
+		row_put_machine(c, b->machine, true);
 	a = answer_about(rq, OK, b->g);
 	a.status = b->move.next;
 	a.detail = b->move.ending.detail;
 	rc = stage_answer(c, rq, &a,
 			  !b->move.ends && !gtx_status_hung((int)a.status),
 			  row_seq(c), &b->ask);
+	if (rc == OK && !fx_ok(&c->fx)) {
+		if (b->ask)
+			answer_discard(c, b->ask);
+		rc = E_NOMEM;
+	}
 	if (rc != OK)
 		saga_run_discard(c, b->g, &b->move);
 	return rc;

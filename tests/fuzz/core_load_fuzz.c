@@ -1,5 +1,6 @@
 #include "tests/fakes/desk.h"
 #include "tests/fakes/flaky.h"
+#include "tests/fakes/saga_desk.h"
 #include "tests/fuzz/fuzz.h"
 
 /*
@@ -224,8 +225,38 @@ static void seed_messages(const struct fuzz_sink *sink)
 	desk_free(d);
 }
 
+/* Machines, runs on their way, and one that ended. */
+static void seed_sagas(const struct fuzz_sink *sink)
+{
+	struct core_config config = desk_config();
+	struct desk *d = saga_desk_new(&config);
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	saga_agents();
+	saga_put(TRIP);
+	saga_start("trip", "ended");
+	saga_done("book", "1");
+	saga_done("fly", "1");
+	put_rows(&b, d);
+	fuzz_seed(sink, &b);
+	saga_start("trip", "calls");
+	put_rows(&b, d);
+	fuzz_seed(sink, &b);
+	desk_ask(d, (struct request){ .type = RQ_SAGA_START,
+				      .text = BYTES(TRIP),
+				      .participant = BYTES("{}") });
+	saga_done("book", "1");
+	saga_refused("fly", "full");
+	put_rows(&b, d);
+	fuzz_seed(sink, &b);
+	buf_fini(&b);
+	desk_free(d);
+}
+
 void fuzz_seeds(const struct fuzz_sink *sink)
 {
+	seed_sagas(sink);
 	seed_desk(sink, MODE_AT, "BCRcrH");
 	seed_desk(sink, MODE_TCC, "HrcRCB");
 	seed_desk(sink, MODE_XA, "BCR");

@@ -22,6 +22,7 @@ struct play {
 	struct reader in;
 	struct buf xids[GTX_MAX];
 	enum fate fates[GTX_MAX];
+	bool sagas[GTX_MAX];
 	size_t n_gtx;
 	uint64_t peers[PEERS_MAX];
 	uint64_t next_peer;
@@ -81,6 +82,16 @@ static void hear_fate(struct play *p, struct bytes xid, enum fate fate)
 	p->fates[i] = fate;
 }
 
+/* A saga may turn back until it has ended. */
+static void hear_status(struct play *p, struct bytes xid,
+			enum gtx_status status)
+{
+	size_t i = find_xid(p, xid);
+
+	if (i < p->n_gtx && (!p->sagas[i] || gtx_status_finished((int)status)))
+		hear_fate(p, xid, fate_of(status));
+}
+
 static void hear_reply(struct play *p, const struct reply *r)
 {
 	REQUIRE(r->id >= 1 && r->id <= p->next_id);
@@ -93,8 +104,13 @@ static void hear_reply(struct play *p, const struct reply *r)
 		REQUIRE(find_xid(p, r->xid) == p->n_gtx); /* never again */
 		buf_put(&p->xids[p->n_gtx++], r->xid);
 	}
+	if (r->type == RQ_SAGA_START && r->err == OK && p->n_gtx < GTX_MAX &&
+	    find_xid(p, r->xid) == p->n_gtx) {
+		p->sagas[p->n_gtx] = true;
+		buf_put(&p->xids[p->n_gtx++], r->xid);
+	}
 	if (r->err == OK || r->err == E_STATE)
-		hear_fate(p, r->xid, fate_of(r->status));
+		hear_status(p, r->xid, r->status);
 	if (r->err == OK && r->type == RQ_COMMIT)
 		hear_fate(p, r->xid, FATE_COMMIT);
 	if (r->err == OK && r->type == RQ_ROLLBACK)
@@ -269,10 +285,80 @@ static void op_message(struct play *p)
 	step(p, e);
 }
 
+/* ---- sagas ---- */
+
+static const char *const documents[] = {
+	"{\"name\":\"g\",\"steps\":["
+	"{\"name\":\"1\",\"action\":\"a\",\"compensation\":\"b\"},"
+	"{\"name\":\"2\",\"action\":\"b\",\"compensation\":\"a\"}]}",
+	"{\"Name\":\"m\",\"StartState\":\"S\",\"States\":{\"S\":{\"Type\":"
+	"\"SubStateMachine\",\"StateMachineName\":\"g\",\"Next\":\"E\"},"
+	"\"E\":{\"Type\":\"Succeed\"}}}",
+	"{\"Name\":\"e\",\"StartState\":\"E\",\"States\":{\"E\":{\"Type\":"
+	"\"Succeed\"}}}",
+	"{\"name\":\"g\",\"steps\":[{\"name\":\"1\",\"action\":\"c\"}]}",
+	"{\"name\":\"u\",\"recovery\":\"forward\",\"steps\":["
+	"{\"name\":\"1\",\"action\":\"http://r:80/x\",\"compensation\":"
+	"\"a\",\"after\":[]},"
+	"{\"name\":\"2\",\"action\":\"b\",\"after\":[]}]}",
+	"{",
+};
+
+static struct bytes some_document(struct play *p)
+{
+	return bytes_of(documents[arg(p, ARRAY_LEN(documents))]);
+}
+
+static void ask_start(struct play *p, struct request *rq)
+{
+	static const uint64_t waits[] = { 0, 1, 5000, UINT64_MAX };
+	static const char *const inputs[] = { "", "{}", "{\"a\":[1]}", "[]" };
+
+	if (arg(p, 4))
+		rq->name = letters(p, "gmeu");
+	else
+		rq->text = some_document(p);
+	if (arg(p, 2))
+		rq->business_key = letters(p, "kl");
+	rq->input = bytes_of(inputs[arg(p, ARRAY_LEN(inputs))]);
+	rq->timeout_ms = waits[arg(p, ARRAY_LEN(waits))];
+	rq->wait_ms = waits[arg(p, ARRAY_LEN(waits))];
+	rq->participant = BYTES("{}");
+}
+
+static void op_saga(struct play *p)
+{
+	static const enum request_type types[] = {
+		RQ_MACHINE_PUT, RQ_MACHINE_DROP, RQ_SAGA_START, RQ_SAGA_START,
+		RQ_SAGA_MOVE,   RQ_SAGA_SHOW,    RQ_ROLLBACK,
+	};
+	struct event e = { .type = EV_REQUEST };
+	struct request *rq = &e.request;
+
+	rq->type = types[arg(p, ARRAY_LEN(types))];
+	rq->id = ++p->next_id;
+	rq->peer = some_peer(p);
+	if (rq->type == RQ_MACHINE_PUT) {
+		rq->text = some_document(p);
+	} else if (rq->type == RQ_MACHINE_DROP) {
+		rq->name = letters(p, "gmeu");
+	} else if (rq->type == RQ_SAGA_START) {
+		ask_start(p, rq);
+	} else {
+		rq->xid = some_xid(p);
+		rq->move = (enum saga_move)arg(p, MOVE_SKIP + 2);
+		rq->task = arg(p, 2) ? UINT32_MAX : arg(p, 4);
+		rq->reason = rq->text = BYTES("why");
+		rq->wait_ms = arg(p, 2) * UINT64_C(5000);
+	}
+	p->asked[rq->id] = rq->type;
+	step(p, e);
+}
+
 static void op_peer_up(struct play *p)
 {
 	struct event e = { .type = EV_PEER_UP };
-	struct bytes resources[2];
+	struct bytes resources[4];
 	unsigned i = arg(p, PEERS_MAX);
 	bool again = arg(p, 2);
 
@@ -289,6 +375,8 @@ static void op_peer_up(struct play *p)
 	e.up.resources = resources;
 	for (size_t n = 0; n < e.up.n_resources; n++)
 		resources[n] = letters(p, "RS");
+	resources[e.up.n_resources++] = BYTES("saga:a");
+	resources[e.up.n_resources++] = BYTES("saga:b");
 	step(p, e);
 }
 
@@ -357,7 +445,7 @@ static void op_crash(struct play *p)
 
 static void operate(struct play *p)
 {
-	switch (arg(p, 19)) {
+	switch (arg(p, 22)) {
 	case 0:
 	case 1:
 		op_peer_up(p);
@@ -385,6 +473,11 @@ static void operate(struct play *p)
 	case 17:
 	case 18:
 		op_message(p);
+		break;
+	case 19:
+	case 20:
+	case 21:
+		op_saga(p);
 		break;
 	default:
 		op_request(p);
@@ -428,6 +521,8 @@ void fuzz_one(struct bytes in)
 	config.tombstones_max = 4;
 	config.subscribers_max = 4;
 	config.schedule_max = 2;
+	config.saga_attempts = 1;
+	config.machines_max = 3;
 	p.d = desk_new_raw(&config, &p.flaky.mem);
 	REQUIRE(p.d);
 	p.d->auto_store = arg(&p, 2);
@@ -469,6 +564,11 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 	static const uint8_t subscribe[] = { 16, 3, 0, 0, 0, 0, 0, 2, 1, 0 };
 	static const uint8_t publish[] = { 16, 1, 0, 0, 1, 1, 0,
 					   0,  1, 1, 2, 1, 2, 0 };
+	static const uint8_t machine[] = { 19, 0, 0, 0, 0 };
+	static const uint8_t saga[] = {
+		19, 2, 0, 1, 0, 0, 1, 0, 0, 1, 0, 2, 0
+	};
+	static const uint8_t undo[] = { 19, 4, 0, 0, 1, 1, 0, 0 };
 	static const uint8_t done[] = { 3, 0, BRANCH_COMMITTED, 1, 0 };
 	static const uint8_t failed[] = { 3, 0, BRANCH_ROLLBACK_UNRETRYABLE, 1,
 					  0 };
@@ -500,6 +600,26 @@ void fuzz_seeds(const struct fuzz_sink *sink)
 		else
 			put_ops(&b, failed, sizeof failed);
 		put_ops(&b, pass, sizeof pass);
+		put_ops(&b, store, sizeof store);
+		fuzz_seed(sink, &b);
+		buf_clear(&b);
+		buf_put_u8(&b, (uint8_t)(n & 1));
+		put_ops(&b, up, sizeof up);
+		put_ops(&b, machine, sizeof machine);
+		put_ops(&b, store, sizeof store);
+		put_ops(&b, saga, sizeof saga);
+		put_ops(&b, store, sizeof store);
+		put_ops(&b, done, sizeof done);
+		if (n & 2)
+			put_ops(&b, crash, sizeof crash);
+		put_ops(&b, store, sizeof store);
+		if (n & 4)
+			put_ops(&b, undo, sizeof undo);
+		put_ops(&b, up, sizeof up);
+		put_ops(&b, pass, sizeof pass);
+		put_ops(&b, n & 8 ? done : failed, sizeof done);
+		put_ops(&b, store, sizeof store);
+		put_ops(&b, done, sizeof done);
 		put_ops(&b, store, sizeof store);
 		fuzz_seed(sink, &b);
 		buf_clear(&b);

@@ -477,6 +477,14 @@ static void test_a_saga_without_calls_ends_where_it_begins(void **state)
 	assert_int_equal(desk_crash(d), OK);
 	assert_int_equal(desk_status(d, r->xid), GTX_COMMITTED);
 	assert_true(desk_reply(d, saga_ask_start("m", "k", "", 5))->existed);
+	/* Also one that brings its machine along. */
+	r = ask((struct request){
+		.type = RQ_SAGA_START,
+		.text = BYTES("{\"Name\":\"o\",\"StartState\":\"A\","
+			      "\"States\":{\"A\":{\"Type\":\"Succeed\"}}}") });
+	assert_int_equal(r->status, GTX_COMMITTED);
+	assert_int_equal(desk_count(d, ROW_MACHINE), 1);
+	assert_int_equal(desk_crash(d), OK);
 }
 
 /* ---- time ---- */

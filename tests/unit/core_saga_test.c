@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
+#include "tc/core/record.h"
 #include "tests/fakes/saga_desk.h"
 
 static struct desk *d;
@@ -348,6 +351,114 @@ static void test_operators_move_a_saga_and_say_why(void **state)
 	assert_true(desk_said(d, "operator: skip: said Ann"));
 }
 
+/* ---- rows that contradict each other ---- */
+
+static struct desk_row *row_of(enum row_table table, size_t nth)
+{
+	for (size_t i = 0; i < d->n_rows; i++)
+		if (d->rows[i].table == table && nth-- == 0)
+			return &d->rows[i];
+	fail_msg("no such row");
+	return NULL;
+}
+
+static void set_body(struct desk_row *row, struct buf *b)
+{
+	free((void *)(uintptr_t)row->body.data);
+	row->body =
+		(struct bytes){ (uint8_t *)mem_text(&mem_heap, buf_bytes(b)),
+				b->len };
+	buf_fini(b);
+}
+
+static void drop_row(enum row_table table, size_t nth)
+{
+	struct desk_row *row = row_of(table, nth);
+
+	free((void *)(uintptr_t)row->body.data);
+	*row = d->rows[--d->n_rows];
+}
+
+/* Two runs, the second with a document of its own; then load it all. */
+static void begin_again(void)
+{
+	static void *none;
+
+	tear_down(&none);
+	set_up(&none);
+	saga_agents();
+	saga_put(TRIP);
+	saga_start("trip", "k");
+	desk_ask(d, (struct request){ .type = RQ_SAGA_START,
+				      .text = BYTES(TRIP),
+				      .business_key = BYTES("l") });
+}
+
+static void put_run(size_t nth, const char *key, const char *state)
+{
+	struct desk_row *row = row_of(ROW_SAGA, nth);
+	struct saga_record run;
+	struct buf b;
+
+	assert_int_equal(record_get_saga(&run, row->body), OK);
+	if (key)
+		run.business_key = bytes_of(key);
+	if (state)
+		run.state = bytes_of(state);
+	buf_init(&b, &mem_heap);
+	record_put_saga(&b, &run);
+	set_body(row, &b);
+}
+
+static void put_document(size_t nth, const char *document)
+{
+	struct machine_record m = { .document = bytes_of(document) };
+	struct buf b;
+
+	buf_init(&b, &mem_heap);
+	record_put_machine(&b, &m);
+	set_body(row_of(ROW_MACHINE, nth), &b);
+}
+
+static void test_rows_that_contradict_each_other_stop_the_start(void **state)
+{
+	(void)state;
+	begin_again();
+	assert_int_equal(desk_crash(d), OK); /* as it is, it is fine */
+	for (size_t nth = 0; nth < 2; nth++) {
+		begin_again();
+		drop_row(ROW_SAGA, nth);
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		drop_row(ROW_GTX, nth);
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		drop_row(ROW_MACHINE, nth);
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		put_document(nth, "{\"name\":\"trip\"}");
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		put_document(nth, TRIP " "); /* not the one it ran with */
+		assert_int_equal(desk_crash(d), E_VERSION);
+		begin_again();
+		put_run(nth, NULL, "nonsense and more of it");
+		assert_int_equal(desk_crash(d), E_VERSION);
+		begin_again();
+		put_run(nth, nth ? "k" : "l", NULL); /* given twice */
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		row_of(ROW_SAGA, nth)->gtx++;
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+		begin_again();
+		row_of(ROW_MACHINE, nth)->id += 1000000000;
+		assert_int_equal(desk_crash(d), E_CORRUPT);
+	}
+	begin_again();
+	row_of(ROW_MACHINE, 0)->gtx = row_of(ROW_MACHINE, 0)->id;
+	assert_int_equal(desk_crash(d), E_CORRUPT); /* nobody's own */
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -364,6 +475,7 @@ int main(void)
 		T(test_a_crash_calls_again_what_was_not_answered),
 		T(test_a_saga_brings_a_document_of_its_own),
 		T(test_operators_move_a_saga_and_say_why),
+		T(test_rows_that_contradict_each_other_stop_the_start),
 	};
 
 	return cmocka_run_group_tests_name("core saga", tests, NULL, NULL);

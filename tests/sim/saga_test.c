@@ -145,7 +145,7 @@ struct work {
 };
 
 struct client {
-	char key[8];
+	char key[16];
 	const char *machine;
 	char xid[64];
 	uint64_t rq;

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/xid.h"
 #include "tests/fakes/desk.h"
 
 /* Messages: prepared, in doubt, delivered, delayed, given up, published. */
@@ -927,6 +928,16 @@ static void test_nonsense_is_refused(void **state)
 	many[0] = d->config.delay_ms_max + 1;
 	assert_int_equal(answer(d, rq)->err, E_LIMIT);
 	assert_int_equal(answer(d, delayed(xid, many[0]))->err, E_LIMIT);
+	rq = to(xid, CONSUMER);
+	rq.application_data.len = d->config.application_data_max + 1;
+	assert_int_equal(answer(d, rq)->err, E_LIMIT);
+	rq = to(xid, CONSUMER);
+	rq.topic = true;
+	rq.resource.len = d->config.text_max + 1;
+	assert_int_equal(answer(d, rq)->err, E_LIMIT);
+	rq = subscription("", "a", "b");
+	rq.type = RQ_UNSUBSCRIBE;
+	assert_int_equal(answer(d, rq)->err, E_INVALID);
 	rq = delayed(plain, 5);
 	rq.mode = MODE_TCC;
 	assert_int_equal(answer(d, rq)->err, E_INVALID);
@@ -953,6 +964,133 @@ static void test_a_delivery_has_no_phase_one(void **state)
 	rq.report = BRANCH_PHASE_ONE_FAILED;
 	assert_int_equal(answer(d, rq)->err, E_INVALID);
 	assert_int_equal(last_branch(d).status, BRANCH_REGISTERED);
+}
+
+/* ---- for people ---- */
+
+struct wanted {
+	uint64_t branch;
+	const char *why;
+};
+
+static void find_branch(void *ctx, struct branch_view v)
+{
+	struct wanted *w = ctx;
+
+	if (v.id == w->branch)
+		w->why = v.why;
+}
+
+static const char *why(struct desk *d, struct bytes xid, uint64_t branch)
+{
+	struct wanted w = { .branch = branch, .why = "not found" };
+	struct bytes coordinator;
+	struct gtx_view g;
+	uint64_t number;
+
+	assert_int_equal(xid_parse(xid, &coordinator, &number), OK);
+	assert_int_equal(
+		core_show(d->core, number, d->now_ms, &g, find_branch, &w), OK);
+	return w.why;
+}
+
+static void test_people_see_why_it_waits(void **state)
+{
+	struct core_config config = desk_config();
+	struct desk *d;
+	struct bytes xid, at;
+	uint64_t a, b, c, e;
+
+	(void)state;
+	config.in_flight_per_peer_max = 1;
+	d = desk_new(&config, true);
+	desk_peer(d, 1, "app", "i1", "R");
+	xid = desk_begin(d);
+	at = desk_begin(d);
+	a = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	b = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	c = desk_register(d, xid, 1, MODE_TCC, "S", "");
+	e = desk_register(d, at, 0, MODE_AT, "R", "k");
+	assert_string_equal(why(d, xid, a), "it is not decided yet");
+	desk_ask_end(d, xid, true, 0);
+	assert_string_equal(why(d, xid, a),
+			    "its participant has not answered yet");
+	assert_string_equal(why(d, xid, b),
+			    "its participant has no free place");
+	assert_string_equal(why(d, xid, c),
+			    "nobody who has this resource is connected");
+	desk_done(d, desk_command(d, a), BRANCH_COMMIT_RETRYABLE, "ill");
+	assert_string_equal(why(d, xid, a),
+			    "the last attempt failed; the next is due");
+	desk_done(d, desk_command(d, b), BRANCH_COMMITTED, "");
+	assert_null(why(d, xid, b));
+
+	desk_ask_end(d, at, false, 0);
+	desk_done(d, desk_command(d, e), BRANCH_ROLLBACK_UNRETRYABLE, "dirty");
+	assert_string_equal(why(d, at, e), "it needs an operator");
+	d->auto_store = false;
+	desk_ask(d, (struct request){ .type = RQ_RESOLVE,
+				      .xid = at,
+				      .branch = e,
+				      .resolution = RESOLVE_USE_UNDO });
+	assert_string_equal(why(d, at, e), "a resolution is being stored");
+	desk_free(d);
+}
+
+static void test_what_who_was_asked_says_is_seen(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = prepare(d, PRODUCER);
+
+	deliver_to(d, xid, CONSUMER);
+	desk_pass(d, 5000);
+	check_says(d, desk_command(d, 0), BRANCH_COMMIT_RETRYABLE, "locked");
+	assert_true(bytes_equal(first_view(d).last_error, BYTES("locked")));
+	assert_true(desk_said(d, "to be asked again: locked"));
+}
+
+/* ---- damaged rows ---- */
+
+static struct desk_row *a_row(struct desk *d, enum row_table table)
+{
+	for (size_t i = 0; i < d->n_rows; i++)
+		if (d->rows[i].table == table)
+			return &d->rows[i];
+	return NULL;
+}
+
+static void test_a_number_that_nobody_gave_is_no_subscriber(void **state)
+{
+	struct desk *d = *state;
+
+	answer(d, subscription("t", "a", "msg:a"));
+	a_row(d, ROW_TOPIC)->id += 1000000;
+	assert_int_equal(desk_crash(d), E_CORRUPT);
+}
+
+static void test_a_subscriber_is_there_once(void **state)
+{
+	struct desk *d = *state;
+	struct desk_row *row;
+
+	answer(d, subscription("t", "a", "msg:a"));
+	row = a_row(d, ROW_TOPIC);
+	d->rows[d->n_rows] = *row;
+	d->rows[d->n_rows].id--;
+	d->rows[d->n_rows].body =
+		(struct bytes){ (const uint8_t *)mem_text(&mem_heap, row->body),
+				row->body.len };
+	d->n_rows++;
+	assert_int_equal(desk_crash(d), E_CORRUPT);
+}
+
+static void test_a_damaged_subscriber_stops_the_start(void **state)
+{
+	struct desk *d = *state;
+
+	answer(d, subscription("t", "a", "msg:a"));
+	a_row(d, ROW_TOPIC)->body.len--;
+	assert_int_equal(desk_crash(d), E_CORRUPT);
 }
 
 /* ---- XA ---- */
@@ -1031,6 +1169,11 @@ int main(void)
 		T(test_a_subscription_is_told_when_it_is_durable),
 		T(test_nonsense_is_refused),
 		T(test_a_delivery_has_no_phase_one),
+		T(test_people_see_why_it_waits),
+		T(test_what_who_was_asked_says_is_seen),
+		T(test_a_number_that_nobody_gave_is_no_subscriber),
+		T(test_a_subscriber_is_there_once),
+		T(test_a_damaged_subscriber_stops_the_start),
 		T(test_an_xa_branch_that_failed_forbids_commit),
 		T(test_other_modes_may_lose_a_branch),
 	};

@@ -3,7 +3,6 @@
 #include "base/log.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define TELL_MS 1000 /* between lines about refused targets */
 
@@ -53,17 +52,7 @@ static curl_socket_t on_open(void *ctx, curlsocktype purpose,
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	call->caller->stats.accepted++;
-	call->caller->stats.connections_now++;
 	return fd;
-}
-
-static int on_close(void *ctx, curl_socket_t fd)
-{
-	struct caller *c = ctx;
-
-	c->stats.closed++;
-	c->stats.connections_now--;
-	return close(fd);
 }
 
 /* Before each request, also on a connection that was made when the allow-list
@@ -304,8 +293,6 @@ static int set_callbacks(struct call *call, CURL *easy)
 	SET(CURLOPT_WRITEDATA, call);
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
 	SET(CURLOPT_OPENSOCKETDATA, call);
-	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
-	SET(CURLOPT_CLOSESOCKETDATA, call->caller);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_PREREQDATA, call);
 	return OK;

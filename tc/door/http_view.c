@@ -345,6 +345,5 @@ void view_caller_stats(struct json *j, const char *key,
 	json_number(j, "failures", s->malformed);
 	json_number(j, "refused", s->refused);
 	json_number(j, "connections_opened", s->accepted);
-	json_number(j, "connections_now", s->connections_now);
 	json_end(j);
 }

@@ -335,8 +335,11 @@ struct reply {
 	struct bytes holder; /* xid */
 	struct bytes key;    /* a lock key */
 	uint64_t holder_age_ms;
-	struct bytes text;          /* a sentence for people; empty if OK */
-	struct bytes detail;        /* SAGA_SHOW, and of a saga's end: JSON */
+	struct bytes text; /* a sentence for people; empty if OK */
+	/* SAGA_SHOW, and of a saga's end: a JSON object with status (a word of
+	 * tc/saga), machine, version, business_key, data, error, message, path
+	 * (see saga_path) and calls (those under way). */
+	struct bytes detail;
 	struct bytes name, version; /* MACHINE_PUT */
 	bool existed; /* BEGIN, SAGA_START, MACHINE_PUT, SUBSCRIBE */
 };

@@ -11,7 +11,7 @@ MODES = {
     "mixed": ("embedded", "servers"),
 }
 SCENARIOS = []
-BRIEF = 4
+BRIEF = {"at": 13, "tcc": 6}
 
 
 class Scenario:
@@ -52,15 +52,15 @@ def also(modes, *names):
 
 
 def choose(db, mode=None, only=None, brief=False):
-    """[(mode, [scenario, …]), …] that can be run; `brief`: of each mode but AT
-    the first ones, when every process is slow."""
+    """[(mode, [scenario, …]), …] that can be run; `brief`: of each mode the
+    first ones, when every process is slow."""
     found = []
     for name, where in MODES.items():
         if db in where and mode in (None, name):
             fits = [s for s in SCENARIOS
                     if name in s.modes and only in (None, s.name)]
-            if brief and name != "at":
-                fits = fits[:BRIEF]
+            if brief and not only:
+                fits = fits[:BRIEF.get(name, 4)]
             if fits:
                 found.append((name, fits))
     return found

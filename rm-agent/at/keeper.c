@@ -1,5 +1,6 @@
 #include "rm-agent/at/resource_impl.h"
 
+#include <signal.h>
 #include <time.h>
 
 /*
@@ -301,12 +302,18 @@ static void *keep(void *arg)
 
 int keeper_start(struct at_resource *r)
 {
+	sigset_t every, old;
+	int rc;
+
 	if (r->opt.no_thread)
 		return OK;
-	if (pthread_create(&r->thread, NULL, keep, r) != 0)
-		return E_IO;
-	r->has_thread = true;
-	return OK;
+	/* The program's signals are not for our threads. */
+	(void)sigfillset(&every);
+	(void)pthread_sigmask(SIG_SETMASK, &every, &old);
+	rc = pthread_create(&r->thread, NULL, keep, r);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r->has_thread = rc == 0;
+	return rc == 0 ? OK : E_IO;
 }
 
 void keeper_stop(struct at_resource *r)

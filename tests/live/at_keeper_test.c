@@ -1,10 +1,13 @@
 #include "rm-agent/at/resource_impl.h"
 #include "tests/live/at_world.h"
 
+#include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -318,6 +321,56 @@ static void test_defence_rows_go_by_age_alone(void **state)
 	}
 }
 
+/* Of the thread of this number, as /proc tells. */
+static unsigned long long blocked_signals(const char *tid)
+{
+	unsigned long long mask = 0;
+	char path[320], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/self/task/%s/status", tid);
+	f = fopen(path, "r");
+	REQUIRE(f);
+	while (fgets(line, sizeof line, f))
+		if (strncmp(line, "SigBlk:", 7) == 0)
+			mask = strtoull(line + 7, NULL, 16);
+	fclose(f);
+	return mask;
+}
+
+/* A program that waits for SIGTERM in one thread gets it there, and is not
+ * ended by a thread of ours that has not blocked it. */
+static void test_the_programs_signals_are_not_for_the_keeper(void **state)
+{
+	const struct treaty_at_options o = { .no_thread = false };
+	struct dirent *task;
+	struct at_world w;
+	int threads = 0;
+	sigset_t none;
+	DIR *tasks;
+
+	(void)state;
+	/* Whatever the servers' harness has blocked. */
+	(void)sigemptyset(&none);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+	world_open(&w, dsn_of(2), &o);
+	/* A thread is born with all signals blocked, and then unblocks. */
+	usleep(100000);
+	tasks = opendir("/proc/self/task");
+	REQUIRE(tasks);
+	while ((task = readdir(tasks))) {
+		if (task->d_name[0] == '.' ||
+		    strtol(task->d_name, NULL, 10) == getpid())
+			continue;
+		threads++;
+		assert_true(blocked_signals(task->d_name) &
+			    1ULL << (SIGTERM - 1));
+	}
+	closedir(tasks);
+	assert_int_equal(threads, 1);
+	world_close(&w);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -343,6 +396,7 @@ int main(void)
 		T(test_rows_of_another_life_stay_and_hide_no_finished_one),
 		T(test_many_unfinished_ones_hide_no_finished_one),
 		T(test_defence_rows_go_by_age_alone),
+		T(test_the_programs_signals_are_not_for_the_keeper),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

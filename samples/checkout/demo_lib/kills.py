@@ -74,13 +74,12 @@ def order_killed(stack):
     """Who began it is gone, so nobody will decide; the time-out does."""
     before = stack.audit()["orders"]
     checkout = Background(stack, "order-killed", hold_ms=30000,
-                          timeout_ms=1500 * stack.patience)
+                          timeout_ms=2000 * stack.patience)
     xid = stack.wait_holding("order-killed")
     stack.processes["order"].kill()
     stack.processes["order"].start()
     check(checkout.result()[0] == 0, "a killed service has answered")
-    until("the time-out", lambda: stack.status(xid) == "TimeoutRollbacked",
-          30)
+    until("the time-out", lambda: stack.status(xid) == "TimeoutRollbacked")
     stack.settle(20)
     made = stack.audit()["orders"] - before
     return "rolled back at its time-out" if made == 0 else f"{made} orders"
@@ -139,7 +138,7 @@ def late_commands(stack):
           lambda: stack.how_many_hold("goods", "phase two") == 2)
     with stack.another("goods"), stack.frozen("goods"):
         until("the other goods to end both",
-              lambda: not stack.transactions(), 30 * stack.patience)
+              lambda: not stack.transactions())
     stack.go_on("goods", "phase two")
     return f"{ending(commit.result())}, {ending(rollback.result())}"
 

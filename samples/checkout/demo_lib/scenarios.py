@@ -98,8 +98,8 @@ def treatyd_killed_after_rollback(stack):
 
 @scenario("timeout", "timed out", "at tcc xa")
 def timeout(stack):
-    return ending(stack.checkout("slow", hold_ms=1500 * stack.patience,
-                                 timeout_ms=500 * stack.patience))
+    return ending(stack.checkout("slow", hold_ms=2000 * stack.patience,
+                                 timeout_ms=1000 * stack.patience))
 
 
 @scenario("two buyers of the last item", "one bought, one refused",

@@ -46,7 +46,9 @@ def ask(method, url, body=None, timeout=30):
         return 0, {}
 
 
-def until(what, check, seconds=20):
+def until(what, check, seconds=30):
+    """Wait for it; longer where everything is slow."""
+    seconds *= until.patience
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         got = check()
@@ -54,6 +56,9 @@ def until(what, check, seconds=20):
             return got
         time.sleep(0.02)
     raise TimeoutError(f"waited {seconds} s for {what}")
+
+
+until.patience = 1
 
 
 class Process:
@@ -110,7 +115,7 @@ class Shelf:
 class Stack:
     def __init__(self, build, db, valgrind=False):
         self.build, self.db = build, db
-        self.patience = 10 if valgrind else 1
+        self.patience = until.patience = 10 if valgrind else 1
         self.crowd = 50 if valgrind else 200
         self.under = ["valgrind", "--quiet", "--leak-check=full",
                       "--show-leak-kinds=definite", "--error-exitcode=9",
@@ -398,7 +403,7 @@ class Stack:
 
     def wait_held(self, service, point):
         return until(f"{service} to come to {point}",
-                     lambda: self.holding(point, service), 30)
+                     lambda: self.holding(point, service))
 
     def how_many_hold(self, service, point):
         held = self.must("GET", service, "/holding")["holding"]
@@ -434,8 +439,7 @@ class Stack:
             return len(self.transactions()) + sum(
                 self.audit()["left"].values())
         try:
-            until("everything to finish", lambda: left() == 0,
-                  seconds * self.patience)
+            until("everything to finish", lambda: left() == 0, seconds)
             return 0
         except TimeoutError:
             return left()

@@ -18,6 +18,7 @@ static void print_core(struct cli *c, const cJSON *core)
 		{ "row locks now", "locks_now" },
 		{ "waiting for locks now", "waiters_now" },
 		{ "agents now", "peers_now" },
+		{ "dead letters now", "dead_letters_now" },
 		{ "begun", "begun" },
 		{ "committed", "committed" },
 		{ "rolled back", "rolled_back" },

@@ -191,7 +191,9 @@ void core_topics(const struct core *c,
 struct core_stats core_stats(const struct core *c)
 {
 	(void)c;
-	return (struct core_stats){ .begun = 7, .hung = 1, .gtx_now = 3 };
+	return (struct core_stats){
+		.begun = 7, .hung = 1, .gtx_now = 3, .dead_letters_now = 2
+	};
 }
 
 /* ---- tc/store/store.h ---- */

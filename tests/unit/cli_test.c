@@ -385,6 +385,7 @@ static void test_status_and_ping_tell_how_it_is(void **state)
 	EXPECT_IN(t.out, "coordinator 10.0.0.1:8091, treatyd 1.2.3, ready, "
 			 "up 0ms\n");
 	EXPECT_IN(t.out, "  unfinished now         3\n");
+	EXPECT_IN(t.out, "  dead letters now       2\n");
 	EXPECT_IN(
 		t.out,
 		"1 transaction waits for an operator: treaty tx list --hung\n");

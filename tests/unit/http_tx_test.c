@@ -194,6 +194,12 @@ static void test_each_mode_has_its_own_urls(void **state)
 	assert_true(x.request.topic);
 	EXPECT_BYTES(x.request.resource, "orders");
 	assert_int_equal(x.request.participant.len, 0);
+	EXPECT_TOLD(404, "\"code\":\"topic_not_found\"", .type = RQ_REGISTER,
+		    .err = E_NOTFOUND, .text = BYTES("nobody subscribes"));
+	world.n_gtx = 0;
+	EXPECT_TOLD(404, "\"code\":\"transaction_not_found\"",
+		    .type = RQ_REGISTER, .err = E_NOTFOUND);
+	world.n_gtx = 1;
 	end();
 	ask_core("POST", branches,
 		 "{\"mode\":\"TCC\",\"resource\":\"deduct\","

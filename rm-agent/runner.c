@@ -133,6 +133,13 @@ static bool sensible(const struct msg *m)
 	       m->resolution <= AGENT_RESOLVE_VALUES;
 }
 
+/* Commits and undoes on its own connections, and calls nobody. */
+static bool is_own(const struct agent_command *c)
+{
+	return c->type <= AGENT_ROLLBACK &&
+	       (c->mode == MODE_AT || c->mode == MODE_XA);
+}
+
 static void enqueue(struct treaty *t, const struct msg *m)
 {
 	struct runner *r = &t->agent->runner;
@@ -150,8 +157,10 @@ static void enqueue(struct treaty *t, const struct msg *m)
 		return;
 	}
 	map_insert(&r->tasks, &k->node, task_hash(k->xid, k->command.branch));
-	list_append(&r->queue, &k->link);
+	list_append(is_own(&k->command) ? &r->own : &r->queue, &k->link);
 	(void)pthread_cond_signal(&r->work);
+	if (is_own(&k->command))
+		(void)pthread_cond_signal(&r->own_work);
 }
 
 void runner_accept(struct treaty *t, const struct msg *m)
@@ -186,7 +195,17 @@ void runner_accept(struct treaty *t, const struct msg *m)
 
 bool runner_waiting(const struct treaty *t)
 {
-	return !list_empty(&t->agent->runner.queue);
+	const struct runner *r = &t->agent->runner;
+
+	return !list_empty(&r->queue) || !list_empty(&r->own);
+}
+
+static struct task *first_task(struct runner *r)
+{
+	struct list *link = list_first(&r->own);
+
+	link = link ? link : list_first(&r->queue);
+	return link ? CONTAINER_OF(link, struct task, link) : NULL;
 }
 
 static void hook(struct treaty *t, const struct task *k, bool after,
@@ -313,12 +332,10 @@ static void not_served(struct treaty *t, const struct task *k)
 void runner_run(struct treaty *t)
 {
 	struct runner *r = &t->agent->runner;
-	struct list *link = list_first(&r->queue);
+	struct task *k = first_task(r);
 	struct resource *s;
-	struct task *k;
 
-	REQUIRE(link);
-	k = CONTAINER_OF(link, struct task, link);
+	REQUIRE(k);
 	list_remove(&k->link);
 	k->running = true;
 	s = resource_find(r, bytes_of(k->command.resource));
@@ -345,6 +362,22 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static void *work_own(void *arg)
+{
+	struct treaty *t = arg;
+	struct runner *r = &t->agent->runner;
+
+	handle_lock(t);
+	while (!r->stop) {
+		if (!list_empty(&r->own))
+			runner_run(t);
+		else
+			(void)pthread_cond_wait(&r->own_work, &t->lock);
+	}
+	handle_unlock(t);
+	return NULL;
+}
+
 /* ---- life ---- */
 
 int runner_init(struct runner *r)
@@ -352,7 +385,9 @@ int runner_init(struct runner *r)
 	int rc;
 
 	list_init(&r->queue);
+	list_init(&r->own);
 	REQUIRE(pthread_cond_init(&r->work, NULL) == 0);
+	REQUIRE(pthread_cond_init(&r->own_work, NULL) == 0);
 	rc = map_init(&r->tasks, &mem_heap);
 	if (rc == OK)
 		rc = map_init(&r->resources, &mem_heap);
@@ -365,11 +400,12 @@ int runner_start(struct treaty *t, unsigned threads)
 	sigset_t every, old;
 	int rc = 0;
 
-	REQUIRE(threads <= ARRAY_LEN(r->workers));
+	REQUIRE(threads < ARRAY_LEN(r->workers));
 	(void)sigfillset(&every);
 	(void)pthread_sigmask(SIG_SETMASK, &every, &old);
-	for (unsigned i = 0; i < threads && rc == 0; i++) {
-		rc = pthread_create(&r->workers[i], NULL, work, t);
+	for (unsigned i = 0; threads > 0 && i <= threads && rc == 0; i++) {
+		rc = pthread_create(&r->workers[i], NULL,
+				    i == threads ? work_own : work, t);
 		r->n_workers += rc == 0;
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -380,9 +416,9 @@ void runner_drain(struct treaty *t)
 {
 	struct runner *r = &t->agent->runner;
 
-	while (!list_empty(&r->queue)) {
-		struct task *k =
-			CONTAINER_OF(list_first(&r->queue), struct task, link);
+	struct task *k;
+
+	while ((k = first_task(r))) {
 		struct msg m = done_msg(k);
 
 		m.in_progress = true;
@@ -399,6 +435,7 @@ void runner_stop(struct treaty *t)
 	handle_lock(t);
 	r->stop = true;
 	(void)pthread_cond_broadcast(&r->work);
+	(void)pthread_cond_broadcast(&r->own_work);
 	handle_unlock(t);
 	for (unsigned i = 0; i < r->n_workers; i++)
 		(void)pthread_join(r->workers[i], NULL);
@@ -407,11 +444,13 @@ void runner_stop(struct treaty *t)
 
 void runner_fini(struct runner *r)
 {
-	while (!list_empty(&r->queue))
-		task_free(r, CONTAINER_OF(list_first(&r->queue), struct task,
-					  link));
+	struct task *k;
+
+	while ((k = first_task(r)))
+		task_free(r, k);
 	REQUIRE(r->tasks.count == 0);
 	resources_free(r);
 	map_fini(&r->tasks);
 	(void)pthread_cond_destroy(&r->work);
+	(void)pthread_cond_destroy(&r->own_work);
 }

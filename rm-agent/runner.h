@@ -11,6 +11,10 @@
  *  - A branch has at most one command here. The same command again takes the
  *    place of the one that waits, or is answered by the one that runs; another
  *    one is refused as retryable while one runs.
+ *  - Where there are workers, one is kept free of callbacks of the program: it
+ *    does nothing but AT and XA. A callback may wait for a row or for the end
+ *    of a global transaction of its own, and however many do, what they wait
+ *    for goes on.
  *  - What finds no room, no resource or no memory is answered as retryable, so
  *    that the coordinator comes again.
  */
@@ -36,12 +40,14 @@ struct resource {
 
 struct runner {
 	struct list queue; /* tasks that wait for a worker */
+	struct list own;   /* those in which no code of the program runs */
 	struct map tasks;  /* all, by xid and branch */
 	struct map resources;
 	size_t n_running;
 	bool stop;
 	pthread_cond_t work;
-	pthread_t workers[64];
+	pthread_cond_t own_work;
+	pthread_t workers[64 + 1]; /* and one for .own alone */
 	unsigned n_workers;
 };
 

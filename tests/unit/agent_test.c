@@ -638,7 +638,7 @@ static struct msg order(void)
 	return (struct msg){ .id = 501,
 			     .xid = BYTES("fake:1:7"),
 			     .branch = 3,
-			     .mode = MODE_AT,
+			     .mode = MODE_TCC,
 			     .resource = BYTES("db"),
 			     .application_data = BYTES("x=1"),
 			     .attempt = 2,
@@ -654,7 +654,8 @@ static void rig_serve(struct rig *r, struct work *w)
 		nap(1);
 	hellos = fake_seen(&r->fake, MSG_HELLO);
 	assert_int_equal(
-		agent_resource_add(r->t, BYTES("db"), MODE_AT, &worker, w), OK);
+		agent_resource_add(r->t, BYTES("db"), MODE_TCC, &worker, w),
+		OK);
 	assert_true(fake_wait(&r->fake, MSG_HELLO, hellos + 1, 2000));
 }
 
@@ -671,7 +672,7 @@ static void test_a_command_is_run_and_its_end_told(void **state)
 	assert_ptr_equal(agent_resource_find(r.t, BYTES("db")), &w);
 	assert_null(agent_resource_find(r.t, BYTES("db2")));
 	assert_int_equal(
-		agent_resource_add(r.t, BYTES("db"), MODE_AT, &worker, &w),
+		agent_resource_add(r.t, BYTES("db"), MODE_TCC, &worker, &w),
 		E_STATE);
 	fake_command(&r.fake, order());
 	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 1, 2000));
@@ -688,7 +689,7 @@ static void test_a_command_is_run_and_its_end_told(void **state)
 	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 2, 2000));
 	assert_int_equal(r.fake.done_status, BRANCH_COMMIT_RETRYABLE);
 	m = order();
-	m.mode = MODE_TCC;
+	m.mode = MODE_AT;
 	fake_command(&r.fake, m);
 	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 3, 2000));
 	assert_int_equal(r.fake.done_status, BRANCH_ROLLBACK_RETRYABLE);
@@ -758,6 +759,36 @@ static void test_a_full_queue_says_come_again(void **state)
 	atomic_store(&w.hold, false);
 	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 5, 2000));
 	assert_int_equal(atomic_load(&w.runs), 3);
+	rig_stop(&r);
+}
+
+/* Callbacks may wait for what only this process can do: the end of another
+ * transaction's AT branch. */
+static void test_callbacks_that_wait_keep_no_at_branch_waiting(void **state)
+{
+	struct work callbacks = { .hold = true }, w = { 0 };
+	struct msg m = order();
+	struct rig r;
+
+	(void)state;
+	rig_start(&r);
+	rig_serve(&r, &callbacks);
+	w.t = r.t;
+	assert_int_equal(
+		agent_resource_add(r.t, BYTES("at"), MODE_AT, &worker, &w), OK);
+	for (m.branch = 11; m.branch <= 14; m.branch++)
+		fake_command(&r.fake, m);
+	while (atomic_load(&callbacks.runs) < 2)
+		nap(1);
+	m.mode = MODE_AT;
+	m.resource = BYTES("at");
+	fake_command(&r.fake, m);
+	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 1, 2000));
+	assert_int_equal(atomic_load(&w.runs), 1);
+	nap(50); /* and that is all: two of the callbacks still wait */
+	assert_int_equal(atomic_load(&callbacks.runs), 2);
+	atomic_store(&callbacks.hold, false);
+	assert_true(fake_wait(&r.fake, MSG_BRANCH_DONE, 5, 2000));
 	rig_stop(&r);
 }
 
@@ -1033,7 +1064,8 @@ static void test_a_program_with_its_own_loop_needs_no_thread(void **state)
 	assert_int_equal(treaty_begin(r.t, "a", 0, &tx), TREATY_OK);
 	assert_int_equal(treaty_id_next(r.t, &id), TREATY_OK);
 	assert_int_equal(
-		agent_resource_add(r.t, BYTES("db"), MODE_AT, &worker, &w), OK);
+		agent_resource_add(r.t, BYTES("db"), MODE_TCC, &worker, &w),
+		OK);
 	pump_until(&r, MSG_HELLO, 2);
 	fake_command(&r.fake, order());
 	pump_until(&r, MSG_BRANCH_DONE, 1);
@@ -1309,6 +1341,8 @@ int main(void)
 		cmocka_unit_test(
 			test_a_branch_is_never_worked_on_twice_at_once),
 		cmocka_unit_test(test_a_full_queue_says_come_again),
+		cmocka_unit_test(
+			test_callbacks_that_wait_keep_no_at_branch_waiting),
 		cmocka_unit_test(
 			test_a_command_that_waits_is_replaced_by_its_repetition),
 		cmocka_unit_test(

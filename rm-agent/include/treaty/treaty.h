@@ -29,8 +29,9 @@
  *    On an error, out-parameters are not written, unless said otherwise.
  *  - An outcome is committed, rolled back, or unknown. Unknown
  *    (TREATY_E_UNKNOWN) is never guessed away: ask again, or later.
- *  - Threads: one that reads the network and .threads workers that run phase
- *    two. With .threads = 0 there is none at all: the program calls
+ *  - Threads: one that reads the network, .threads workers that run phase two
+ *    and other callbacks, and one more for AT and XA alone, which goes on when
+ *    all callbacks wait. With .threads = 0 there is none at all: the program calls
  *    treaty_process() from its own loop, see there.
  *  - Arguments are borrowed for the call; text is UTF-8 with a NUL behind.
  *  - After fork() the child must not use a handle, nor open another if the

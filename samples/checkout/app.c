@@ -108,6 +108,9 @@ int app_start(struct app *app, const char *name, int argc, char **argv,
 
 void app_stop(struct app *app)
 {
+	for (const struct mode *const *m = app->modes; *m; m++)
+		if ((*m)->stop)
+			(*m)->stop();
 	database_close(app->database);
 	database_close(app->xa);
 	treaty_close(app->treaty);

@@ -26,6 +26,9 @@ struct mode {
 	bool (*start)(struct app *app);
 	/* NULL: what it does, it does for the coordinator alone. */
 	void (*serve)(struct app *app, struct exchange *x);
+	/* Before the databases are closed: wait until nothing of this mode
+	 * uses them. NULL: nothing does. */
+	void (*stop)(void);
 };
 
 struct app {

@@ -75,8 +75,9 @@ static void handle_audit(void *ctx, struct exchange *x)
 
 int main(int argc, char **argv)
 {
-	static const struct mode *const modes[] = { &goods_at, &goods_tcc,
-						    &goods_xa, &goods_saga,
+	static const struct mode *const modes[] = { &goods_at,  &goods_tcc,
+						    &goods_xa,  &goods_saga,
+						    &goods_msg, &goods_delay,
 						    NULL };
 	static const struct route routes[] = {
 		{ "POST", "/pick", app_serve },

@@ -11,6 +11,7 @@
  * transaction. False after answering why not. */
 bool goods_answer_price(struct app *app, struct exchange *x);
 
-extern const struct mode goods_at, goods_tcc, goods_xa, goods_saga;
+extern const struct mode goods_at, goods_tcc, goods_xa, goods_saga, goods_msg,
+	goods_delay;
 
 #endif

@@ -102,7 +102,7 @@ static void handle_audit(void *ctx, struct exchange *x)
 		    "SELECT count(*) FROM orders WHERE state = 'paid'");
 	app_add_sum(app, x, "stock",
 		    "SELECT coalesce(sum(quantity), 0) FROM orders "
-		    "WHERE state = 'paid'");
+		    "WHERE state IN ('paid', 'unpaid')");
 	app_add_sum(app, x, "money",
 		    "SELECT coalesce(sum(amount), 0) FROM orders "
 		    "WHERE state = 'paid'");
@@ -110,21 +110,28 @@ static void handle_audit(void *ctx, struct exchange *x)
 	app_add_sum(app, x, "bonus",
 		    "SELECT coalesce(sum(amount), 0) FROM orders "
 		    "WHERE state = 'paid' AND (token LIKE 'saga-%' OR "
-		    "token LIKE 'machine-%' OR "
+		    "token LIKE 'machine-%' OR token LIKE 'msg-%' OR "
 		    "token LIKE 'mixed-%')");
+	app_add_sum(app, x, "to_tell",
+		    "SELECT count(*) FROM orders "
+		    "WHERE state = 'paid' AND token LIKE 'msg-%'");
 	app_count_left(app, x, "pending orders",
 		       "SELECT count(*) FROM orders WHERE state = 'pending'");
+	app_count_left(app, x, "unpaid orders",
+		       "SELECT count(*) FROM orders WHERE state = 'unpaid'");
 	app_count_all_left(app, x);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct mode *const modes[] = {
-		&order_at,         &order_tcc,   &order_xa, &order_saga,
-		&order_by_machine, &order_mixed, NULL,
+		&order_at,    &order_tcc,        &order_xa,
+		&order_saga,  &order_by_machine, &order_msg,
+		&order_delay, &order_mixed,      NULL,
 	};
 	static const struct route routes[] = {
 		{ "POST", "/checkout", handle_checkout },
+		{ "POST", "/pay", order_handle_pay },
 		{ "GET", "/audit", handle_audit },
 	};
 	struct app app;

@@ -56,8 +56,10 @@ bool order_ask_tcc(struct app *app, struct exchange *x, struct checkout *co,
 		   const char *xid, const char *service, const char *action,
 		   bool (*ask)(struct app *app, struct exchange *x,
 			       struct checkout *co, const struct ask *ask));
+/* POST /pay, of order_delay. */
+void order_handle_pay(void *app, struct exchange *x);
 
 extern const struct mode order_at, order_tcc, order_xa, order_saga,
-	order_by_machine, order_mixed;
+	order_by_machine, order_msg, order_delay, order_mixed;
 
 #endif

@@ -72,9 +72,9 @@ static void handle_audit(void *ctx, struct exchange *x)
 
 int main(int argc, char **argv)
 {
-	static const struct mode *const modes[] = { &user_at, &user_tcc,
-						    &user_xa, &user_saga,
-						    NULL };
+	static const struct mode *const modes[] = { &user_at,  &user_tcc,
+						    &user_xa,  &user_saga,
+						    &user_msg, NULL };
 	static const struct route routes[] = {
 		{ "POST", "/deduct", app_serve },
 		{ "POST", "/wallet", handle_put_wallet },

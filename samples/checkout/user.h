@@ -7,6 +7,6 @@
 
 #include "samples/checkout/app.h"
 
-extern const struct mode user_at, user_tcc, user_xa, user_saga;
+extern const struct mode user_at, user_tcc, user_xa, user_saga, user_msg;
 
 #endif

@@ -8,6 +8,8 @@ MODES = {
     "xa": ("servers",),  # SQLite cannot prepare a transaction
     "saga": ("embedded", "servers"),
     "machine": ("embedded", "servers"),
+    "msg": ("embedded", "servers"),
+    "delay": ("embedded", "servers"),
     "mixed": ("embedded", "servers"),
 }
 SCENARIOS = []

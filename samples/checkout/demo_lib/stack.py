@@ -167,7 +167,7 @@ class Stack:
 
     def databases(self):
         files = {n: f"sqlite:{self.dir}/{n}.db"
-                 for n in ("order", "user", "goods")}
+                 for n in ("order", "user", "goods", "notify")}
         if self.db == "servers":
             servers = self.start_servers()
             files["order"] = servers["postgresql"]
@@ -183,7 +183,8 @@ class Stack:
         dsn = self.databases()
         self.dsn = dsn
         ports = {n: free_port() for n in
-                 ("agents", "http", "order", "user", "goods", "points")}
+                 ("agents", "http", "order", "user", "goods", "notify",
+                  "points")}
         self.url = {n: f"http://127.0.0.1:{ports[n]}" for n in ports}
         self.agents = f"tcp://127.0.0.1:{ports['agents']}"
         self.lossy = LossyProxy(ports["user"])
@@ -203,7 +204,7 @@ class Stack:
             "--db", f"{self.dir}/points.db"],
             lambda: ask("GET", self.url["points"] + "/audit")[0] == 200,
             under=[])
-        for name in ("user", "goods", "order"):
+        for name in ("user", "goods", "notify", "order"):
             argv = [os.path.join(self.build, "samples/checkout",
                                  f"checkout-{name}"),
                     "--port", str(ports[name]), "--db", dsn[name],
@@ -303,7 +304,7 @@ class Stack:
         print("\nStill running; " + ("press Enter" if sys.stdin.isatty()
                                      else "interrupt or end this process")
               + " to stop everything.")
-        for name in ("http", "order", "user", "goods", "points"):
+        for name in ("http", "order", "user", "goods", "notify", "points"):
             label = "treatyd" if name == "http" else name
             print(f"  {label:<8} {self.url[name]}")
         print(f"  agents   {self.agents}")
@@ -418,7 +419,7 @@ class Stack:
         """Sums over the services: "money", "stock", "orders", and "left": what
         must be 0 when nothing is unfinished."""
         total, left = {"stock": sum(s.stock for s in self.shelves.values())}, {}
-        for name in ("order", "user", "goods", "points"):
+        for name in ("order", "user", "goods", "notify", "points"):
             answer = self.must("GET", name, "/audit")
             for what, n in answer.pop("left", {}).items():
                 left[what] = left.get(what, 0) + n
@@ -427,6 +428,8 @@ class Stack:
         # Each order of these modes was credited once, and nothing else was.
         left["points too many or missing"] = abs(
             total["bonus"] - total["points"])
+        left["orders not told, or twice"] = abs(
+            total["to_tell"] - total["told"])
         return {**total, "left": left}
 
     def is_conserved(self, audit):

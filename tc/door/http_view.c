@@ -132,6 +132,7 @@ void view_gtx(struct json *j, struct bytes coordinator,
 	json_number(j, "lock_count", gtx->n_locks);
 	put_span(j, "next_due_ms", gtx->next_due_ms);
 	json_text_or_null(j, "last_error", gtx->last_error);
+	json_text_or_null(j, "why", bytes_of(gtx->why ? gtx->why : ""));
 	json_text_or_null(j, "check", gtx->check);
 	json_text_or_null(j, "machine", gtx->machine);
 	json_text_or_null(j, "version", gtx->version);
@@ -148,8 +149,9 @@ void view_archived(struct json *j, struct bytes coordinator,
 		   const struct archive *gtx)
 {
 	static const char *const unknown[] = { "next_due_ms", "last_error",
-					       "check",       "machine",
-					       "version",     "business_key" };
+					       "why",         "check",
+					       "machine",     "version",
+					       "business_key" };
 
 	put_identity(j, coordinator, gtx->gtx, gtx->status, true);
 	json_text(j, "kind", bytes_of(view_kind(gtx->kind)));
@@ -171,10 +173,10 @@ void view_outcome(struct json *j, struct bytes coordinator, uint64_t number,
 		  enum gtx_status status)
 {
 	static const char *const unknown[] = {
-		"kind",       "name",        "application",  "began_at",
-		"ended_at",   "age_ms",      "timeout_ms",   "branch_count",
-		"lock_count", "next_due_ms", "last_error",   "check",
-		"machine",    "version",     "business_key",
+		"kind",       "name",        "application", "began_at",
+		"ended_at",   "age_ms",      "timeout_ms",  "branch_count",
+		"lock_count", "next_due_ms", "last_error",  "why",
+		"check",      "machine",     "version",     "business_key",
 	};
 
 	put_identity(j, coordinator, number, status, true);
@@ -273,6 +275,7 @@ void view_branch(struct json *j, const struct branch_view *branch)
 	put_span(j, "next_due_ms", branch->next_due_ms);
 	json_bool(j, "in_flight", branch->in_flight);
 	json_text_or_null(j, "last_error", branch->last_error);
+	json_text_or_null(j, "why", bytes_of(branch->why ? branch->why : ""));
 	put_application_data(j, branch->application_data);
 	put_lock_keys(j, branch);
 	put_detail(j, branch->detail);

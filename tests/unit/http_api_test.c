@@ -125,7 +125,8 @@ static void test_a_list_gives_what_is_unfinished(void **state)
 		   "\"began_at\":\"2025-11-21T12:34:56.789Z\","
 		   "\"ended_at\":null,\"age_ms\":5000,\"timeout_ms\":60000,"
 		   "\"branch_count\":1,\"lock_count\":2,\"next_due_ms\":250,"
-		   "\"last_error\":null,\"check\":null,\"machine\":null,"
+		   "\"last_error\":null,\"why\":null,"
+		   "\"check\":null,\"machine\":null,"
 		   "\"version\":null,\"business_key\":null}],\"next\":\"10\"}");
 	expect_get("/api/v1/transactions?after=12&limit=2", 200,
 		   "\"next\":null}");
@@ -252,7 +253,8 @@ static void test_finished_ones_come_newest_first(void **state)
 		   "\"began_at\":\"1970-01-01T00:00:01.000Z\","
 		   "\"ended_at\":\"1970-01-01T00:00:03.500Z\",\"age_ms\":2500,"
 		   "\"timeout_ms\":null,\"branch_count\":3,\"lock_count\":0,"
-		   "\"next_due_ms\":null,\"last_error\":null,\"check\":null,"
+		   "\"next_due_ms\":null,\"last_error\":null,\"why\":null,"
+		   "\"check\":null,"
 		   "\"machine\":null,\"version\":null,\"business_key\":null}],"
 		   "\"next\":\"9\"}");
 	expect_get("/api/v1/transactions?state=finished&text=ref", 200,
@@ -278,6 +280,7 @@ static void fill_branch(const struct bytes *keys, size_t n_keys)
 		.attempts = 3,
 		.next_due_ms = UINT64_MAX,
 		.last_error = BYTES("dirty"),
+		.why = "it needs an operator",
 		.detail = BYTES("{\"dirty\":1}"),
 		.lock_keys = keys,
 		.n_lock_keys = n_keys,
@@ -300,14 +303,16 @@ static void test_one_is_shown_with_branches_and_history(void **state)
 	world.n_lines = 1;
 	expect_get("/api/v1/transactions/10.0.0.1:8091:12", 200,
 		   "\"last_error\":\"dirty "
-		   "\\\"row\\\"\",\"check\":null,\"machine\":null,\"version\":"
+		   "\\\"row\\\"\",\"why\":null,\"check\":null,\"machine\":null,"
+		   "\"version\":"
 		   "null,\"business_key\":null,\"branches\":[{"
 		   "\"id\":\"18446744073709551615\",\"mode\":\"AT\","
 		   "\"status\":\"PhaseTwo_RollbackFailed_Unretryable\","
 		   "\"status_code\":10,\"resource\":\"goods\","
 		   "\"application\":\"shop\",\"instance\":\"i-1\","
 		   "\"attempts\":3,\"next_due_ms\":null,\"in_flight\":false,"
-		   "\"last_error\":\"dirty\",\"application_data\":null,"
+		   "\"last_error\":\"dirty\",\"why\":\"it needs an operator\","
+		   "\"application_data\":null,"
 		   "\"application_data_len\":1,"
 		   "\"lock_keys\":[\"stock('a\\\\'b')\"],"
 		   "\"detail\":{\"dirty\":1},\"participant\":null,"

@@ -374,6 +374,63 @@ static void test_without_a_producer_it_is_dropped_in_time(void **state)
 	world_close(&w);
 }
 
+/* ---- a database that dies under the local transaction ---- */
+
+static int crash(struct cashier *c)
+{
+	static const char *const names[] = { "postgresql", "mariadb" };
+	int rc = post_pay(c, 10);
+
+	return rc == OK ? servers_kill(&servers, names[c->kind]) : rc;
+}
+
+static int crash_pg(void *ctx, struct pg_conn *conn)
+{
+	(void)conn;
+	return crash(ctx);
+}
+
+static int crash_mysql(void *ctx, struct st_mysql *conn)
+{
+	(void)conn;
+	return crash(ctx);
+}
+
+/* COMMIT is not answered: neither submitted nor aborted, but found out. */
+static void test_an_unanswered_local_commit_is_found_out(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (enum cashier_kind kind = CASHIER_PG; kind <= CASHIER_MYSQL;
+	     kind++) {
+		struct treaty_msg *m = post_prepare(&w.p[kind], w.t, 300, 10);
+		struct cashier c;
+		int rc;
+
+		cashier_open(&c, kind, w.dsn[kind]);
+		rc = kind == CASHIER_PG
+			     ? treaty_msg_local_pg(m, c.native, crash_pg, &c)
+			     : treaty_msg_local_mysql(m, c.native, crash_mysql,
+						      &c);
+		assert_int_equal(rc, TREATY_E_UNKNOWN);
+		cashier_close(&c);
+		live_nap(600); /* asked, and nothing can be known */
+		assert_int_equal(status_of(&w, treaty_msg_xid(m)),
+				 TREATY_STATUS_BEGIN);
+		assert_int_equal(servers_again(&servers, kind == CASHIER_PG
+								 ? "postgresql"
+								 : "mariadb"),
+				 0);
+		assert_int_equal(settled(w.t, treaty_msg_xid(m)),
+				 TREATY_STATUS_ROLLBACKED);
+		treaty_msg_free(m);
+	}
+	want_moved(&w, 0);
+	world_close(&w);
+}
+
 /* A crash of the coordinator while it waits for the producer. */
 static void test_the_question_survives_the_coordinator(void **state)
 {
@@ -1072,6 +1129,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_an_open_local_transaction_is_waited_for),
 		cmocka_unit_test(test_without_a_producer_it_is_dropped_in_time),
 		cmocka_unit_test(test_the_question_survives_the_coordinator),
+		cmocka_unit_test(test_an_unanswered_local_commit_is_found_out),
 		cmocka_unit_test(test_duplicates_have_no_second_effect),
 		cmocka_unit_test(test_a_refused_delivery_is_a_dead_letter),
 		cmocka_unit_test(test_a_schedule_ends_in_a_dead_letter),

@@ -429,6 +429,8 @@ static void test_dead_letters_are_listed(void **state)
 		   "{\"xid\":\"10.0.0.1:8091:7\",\"branch\":\"23\"");
 	assert_int_equal(world.filter.kinds,
 			 1u << KIND_PLAIN | 1u << KIND_MESSAGE);
+	expect_get("/api/v1/dead-letters?limit=3", 200, "\"next\":null}");
+	expect_get("/api/v1/dead-letters?limit=2", 200, "\"next\":\"7\"}");
 	begin("GET", "/api/v1/dead-letters?limit=1", NULL);
 	assert_int_equal(run(), 200);
 	EXPECT_SAYS("\"branch\":\"23\"");

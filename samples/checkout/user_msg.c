@@ -100,6 +100,7 @@ static enum end locally(struct connection *c, struct treaty_msg *m,
 		return NOT_PAID;
 	if (barrier_of(m, c) != TREATY_OK) {
 		snprintf(c->error, sizeof c->error, "%s", treaty_last_error());
+		c->failed = true;
 	} else if (find_payment(c, what->token, before) && before->found) {
 		sql_rollback(c);
 		return REPEATED;

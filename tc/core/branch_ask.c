@@ -130,12 +130,19 @@ void branch_say(struct core *c, const struct gtx *g, const struct branch *b,
 				 (const char *)d->topic.data);
 	else
 		more = BYTES("to be delivered");
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx,
-			      "register branch %" PRIu64 " %s on %.*s, %.*s",
-			      b->id, branch_mode_name((int)b->mode),
-			      (int)resource.len, (const char *)resource.data,
-			      (int)more.len, (const char *)more.data));
+	row_history(
+		c,
+		&(struct history){
+			.gtx = g->party.number,
+			.kind = HISTORY_REGISTERED,
+			.branch = b->id,
+			.text = fx_printf(
+				&c->fx,
+				"register branch %" PRIu64 " %s on %.*s, %.*s",
+				b->id, branch_mode_name((int)b->mode),
+				(int)resource.len, (const char *)resource.data,
+				(int)more.len, (const char *)more.data),
+		});
 }
 
 void branch_admit(struct core *c, struct branch *b, struct gtx *g)

@@ -462,9 +462,34 @@ enum effect_type {
 	FX_ARCHIVE, /* a finished transaction for the console; lazy */
 };
 
+/* What a line of a history is about, for programs that draw it. The numbers are
+ * in the store's file: new ones come last. */
+enum history_kind {
+	HISTORY_NOTE,  /* nothing but its text; every line of old stores */
+	HISTORY_BEGUN, /* a saga */
+	HISTORY_REGISTERED,
+	HISTORY_REPORTED, /* end of a branch's phase one */
+	HISTORY_DECIDED,  /* of a saga: that it is undone */
+	HISTORY_SENT,     /* a saga's call, or the question about a message */
+	HISTORY_DONE,
+	HISTORY_BUSY,   /* under way; it is asked again */
+	HISTORY_FAILED, /* one attempt */
+	HISTORY_HUNG,
+	HISTORY_OPERATOR,
+	HISTORY_ENDED, /* a saga; for others the archive says it */
+	HISTORY_KINDS, /* how many */
+};
+
+/* One word, "sent"; of a number that is none "note". */
+const char *history_kind_name(int kind);
+
 struct history {
 	uint64_t gtx;
 	uint64_t wall_ms;
+	enum history_kind kind;
+	uint64_t branch;   /* 0: none */
+	uint32_t task;     /* of a saga: its number in the path + 1; 0: none */
+	uint32_t attempt;  /* from 1; 0: none */
 	struct bytes text; /* "branch 7: PhaseTwo_Rollbacked, attempt 2" */
 };
 

@@ -152,10 +152,14 @@ static void say_decision(struct core *c, const struct gtx *g,
 				   : "rollback";
 	struct bytes why = model_cut(d->why, c->config.text_max);
 
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "%s decided, %zu branches%s%.*s", what,
-			      g->n_open, why.len ? ": " : "", (int)why.len,
-			      (const char *)why.data));
+	row_history(c, &(struct history){
+			       .gtx = g->party.number,
+			       .kind = HISTORY_DECIDED,
+			       .text = fx_printf(
+				       &c->fx, "%s decided, %zu branches%s%.*s",
+				       what, g->n_open, why.len ? ": " : "",
+				       (int)why.len, (const char *)why.data),
+		       });
 }
 
 static int stage_rows(struct core *c, struct gtx *g, struct decision *d)

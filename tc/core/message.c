@@ -80,12 +80,18 @@ int check_ask(struct core *c, struct gtx *g)
 	struct back_check *ch = g->check;
 	struct bytes who = ch->job.lane->resource->name;
 
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx,
-			      "undecided after %" PRIu64
-			      " ms: %.*s is asked whether it was committed",
-			      c->now_ms - g->began_ms, (int)who.len,
-			      (const char *)who.data));
+	row_history(
+		c,
+		&(struct history){
+			.gtx = g->party.number,
+			.kind = HISTORY_SENT,
+			.text = fx_printf(
+				&c->fx,
+				"undecided after %" PRIu64
+				" ms: %.*s is asked whether it was committed",
+				c->now_ms - g->began_ms, (int)who.len,
+				(const char *)who.data),
+		});
 	if (!fx_ok(&c->fx))
 		return E_NOMEM;
 	timer_stop(c, &g->timer);
@@ -132,13 +138,18 @@ static int ask_again(struct core *c, struct back_check *ch, struct bytes text)
 
 	text = model_cut(text, c->config.text_max);
 	if (!bytes_equal(text, ch->error))
-		row_history(c, ch->gtx->party.number,
-			    fx_printf(&c->fx,
-				      "check %" PRIu32
-				      ": not known yet, to be asked "
-				      "again: %.*s",
-				      ch->job.attempts, (int)text.len,
-				      (const char *)text.data));
+		row_history(c, &(struct history){
+				       .gtx = ch->gtx->party.number,
+				       .kind = HISTORY_FAILED,
+				       .attempt = ch->job.attempts,
+				       .text = fx_printf(
+					       &c->fx,
+					       "check %" PRIu32
+					       ": not known yet, to be asked "
+					       "again: %.*s",
+					       ch->job.attempts, (int)text.len,
+					       (const char *)text.data),
+			       });
 	if (!fx_ok(&c->fx) || model_dup(&error, c->mem, text) != OK)
 		return E_NOMEM;
 	model_free_bytes(c->mem, ch->error);

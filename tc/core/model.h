@@ -284,7 +284,8 @@ void row_put_saga(struct core *c, const struct gtx *g, enum gtx_status status,
 void row_delete_saga(struct core *c, const struct gtx *g);
 void row_put_machine(struct core *c, const struct machine *m, bool forced);
 void row_delete_machine(struct core *c, const struct machine *m, bool forced);
-void row_history(struct core *c, uint64_t number, struct bytes text);
+/* Its .wall_ms is filled in. */
+void row_history(struct core *c, const struct history *line);
 
 /* ---- answers (answer.c) ---- */
 

@@ -73,9 +73,15 @@ static int stage_retry(struct core *c, struct gtx *g, const struct request *rq,
 	gr.status = next;
 	if (next != g->status)
 		row_put_gtx(c, g, &gr, false);
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "retry asked%s%.*s", why.len ? ": " : "",
-			      (int)why.len, (const char *)why.data));
+	row_history(c,
+		    &(struct history){
+			    .gtx = g->party.number,
+			    .kind = HISTORY_OPERATOR,
+			    .branch = rq->branch,
+			    .text = fx_printf(&c->fx, "retry asked%s%.*s",
+					      why.len ? ": " : "", (int)why.len,
+					      (const char *)why.data),
+		    });
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 
@@ -170,11 +176,17 @@ static int stage_resolve(struct core *c, struct branch *b,
 	gr.status = next;
 	if (next != g->status)
 		row_put_gtx(c, g, &gr, false);
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "branch %" PRIu64 " resolved: %s%s%.*s",
-			      b->id, resolution_name(rq->resolution),
-			      why.len ? ": " : "", (int)why.len,
-			      (const char *)why.data));
+	row_history(c, &(struct history){
+			       .gtx = g->party.number,
+			       .kind = HISTORY_OPERATOR,
+			       .branch = b->id,
+			       .text = fx_printf(
+				       &c->fx,
+				       "branch %" PRIu64 " resolved: %s%s%.*s",
+				       b->id, resolution_name(rq->resolution),
+				       why.len ? ": " : "", (int)why.len,
+				       (const char *)why.data),
+		       });
 	return fx_ok(&c->fx) ? OK : E_NOMEM;
 }
 

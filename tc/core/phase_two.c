@@ -260,27 +260,48 @@ static void say_outcome(struct core *c, const struct branch *b,
 	if (b->mode == MODE_MSG)
 		to = b->job.lane->resource->name;
 	if (o->silent)
-		row_history(c, number,
-			    fx_printf(&c->fx,
-				      "branch %" PRIu64
-				      ": %s, nothing to be done",
-				      b->id, name));
+		row_history(
+			c, &(struct history){
+				   .gtx = number,
+				   .kind = HISTORY_DONE,
+				   .branch = b->id,
+				   .text = fx_printf(&c->fx,
+						     "branch %" PRIu64
+						     ": %s, nothing to be done",
+						     b->id, name),
+			   });
 	else if (o->done)
-		row_history(c, number,
-			    fx_printf(&c->fx,
-				      "branch %" PRIu64 ": %s, attempt %" PRIu32
-				      "%s%.*s",
-				      b->id, name, b->job.attempts,
-				      to.len ? ", delivered to " : "",
-				      (int)to.len, (const char *)to.data));
+		row_history(c,
+			    &(struct history){
+				    .gtx = number,
+				    .kind = HISTORY_DONE,
+				    .branch = b->id,
+				    .attempt = b->job.attempts,
+				    .text = fx_printf(
+					    &c->fx,
+					    "branch %" PRIu64
+					    ": %s, attempt %" PRIu32 "%s%.*s",
+					    b->id, name, b->job.attempts,
+					    to.len ? ", delivered to " : "",
+					    (int)to.len, (const char *)to.data),
+			    });
 	else
-		row_history(c, number,
-			    fx_printf(&c->fx,
-				      "branch %" PRIu64 " attempt %" PRIu32
-				      " failed: %s: %.*s",
-				      b->id, b->job.attempts, name,
-				      (int)o->error.len,
-				      (const char *)o->error.data));
+		row_history(
+			c,
+			&(struct history){
+				.gtx = number,
+				.kind = branch_hung(o->next) ? HISTORY_HUNG
+							     : HISTORY_FAILED,
+				.branch = b->id,
+				.attempt = b->job.attempts,
+				.text = fx_printf(&c->fx,
+						  "branch %" PRIu64
+						  " attempt %" PRIu32
+						  " failed: %s: %.*s",
+						  b->id, b->job.attempts, name,
+						  (int)o->error.len,
+						  (const char *)o->error.data),
+			});
 }
 
 static int stage_rows(struct core *c, struct branch *b, struct outcome *o)
@@ -427,12 +448,19 @@ static int still_busy(struct core *c, struct branch *b, struct bytes text)
 	said = fx_printf(&c->fx, "in progress%s%.*s", colon, (int)text.len,
 			 (const char *)text.data);
 	if (b->job.busy == 0)
-		row_history(c, b->gtx->party.number,
-			    fx_printf(&c->fx,
-				      "branch %" PRIu64 " attempt %" PRIu32
-				      ": %.*s",
-				      b->id, b->job.attempts, (int)said.len,
-				      (const char *)said.data));
+		row_history(c, &(struct history){
+				       .gtx = b->gtx->party.number,
+				       .kind = HISTORY_BUSY,
+				       .branch = b->id,
+				       .attempt = b->job.attempts,
+				       .text = fx_printf(
+					       &c->fx,
+					       "branch %" PRIu64
+					       " attempt %" PRIu32 ": %.*s",
+					       b->id, b->job.attempts,
+					       (int)said.len,
+					       (const char *)said.data),
+			       });
 	if (!fx_ok(&c->fx) || model_dup(&error, c->mem, said) != OK)
 		return E_NOMEM;
 	model_free_bytes(c->mem, b->error);

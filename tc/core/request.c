@@ -404,9 +404,15 @@ static int report(struct core *c, struct branch *b, const struct request *rq,
 	if (finished || data.len)
 		row_put_branch(c, b, g, &r, forced);
 	if (finished)
-		row_history(c, g->party.number,
-			    fx_printf(&c->fx, "branch %" PRIu64 ": %s", b->id,
-				      branch_status_name((int)next)));
+		row_history(c, &(struct history){
+				       .gtx = g->party.number,
+				       .kind = HISTORY_REPORTED,
+				       .branch = b->id,
+				       .text = fx_printf(
+					       &c->fx, "branch %" PRIu64 ": %s",
+					       b->id,
+					       branch_status_name((int)next)),
+			       });
 	a.branch = b->id;
 	if (!fx_ok(&c->fx) ||
 	    answer_stage(c, &a, forced ? row_seq(c) : b->seq, 0, &ask) != OK) {

@@ -248,11 +248,30 @@ void row_archive(struct core *c, const struct gtx *g, enum gtx_status status,
 	e->archive.detail = detail;
 }
 
-void row_history(struct core *c, uint64_t number, struct bytes text)
+void row_history(struct core *c, const struct history *line)
 {
 	struct effect *e = fx_add(&c->fx, FX_HISTORY);
 
-	e->history.gtx = number;
+	e->history = *line;
 	e->history.wall_ms = c->wall_ms;
-	e->history.text = text;
+}
+
+const char *history_kind_name(int kind)
+{
+	static const char *const names[HISTORY_KINDS] = {
+		[HISTORY_NOTE] = "note",
+		[HISTORY_BEGUN] = "begun",
+		[HISTORY_REGISTERED] = "registered",
+		[HISTORY_REPORTED] = "reported",
+		[HISTORY_DECIDED] = "decided",
+		[HISTORY_SENT] = "sent",
+		[HISTORY_DONE] = "done",
+		[HISTORY_BUSY] = "busy",
+		[HISTORY_FAILED] = "failed",
+		[HISTORY_HUNG] = "hung",
+		[HISTORY_OPERATOR] = "operator",
+		[HISTORY_ENDED] = "ended",
+	};
+
+	return names[kind >= 0 && kind < HISTORY_KINDS ? kind : HISTORY_NOTE];
 }

@@ -42,10 +42,17 @@ void saga_say_call(struct core *c, const struct call *call)
 {
 	struct bytes label = label_of(c, call);
 
-	row_history(c, call->gtx->party.number,
-		    fx_printf(&c->fx, "%.*s: call %.*s%s%.*s", TEXT(label),
-			      TEXT(call->service), call->method.len ? "." : "",
-			      TEXT(call->method)));
+	row_history(c,
+		    &(struct history){
+			    .gtx = call->gtx->party.number,
+			    .kind = HISTORY_SENT,
+			    .task = call->task + 1,
+			    .attempt = call->attempt,
+			    .text = fx_printf(&c->fx, "%.*s: call %.*s%s%.*s",
+					      TEXT(label), TEXT(call->service),
+					      call->method.len ? "." : "",
+					      TEXT(call->method)),
+		    });
 }
 
 void saga_say_answer(struct core *c, const struct call *call,
@@ -57,17 +64,31 @@ void saga_say_answer(struct core *c, const struct call *call,
 		[SAGA_IN_PROGRESS] = "in progress",
 		[SAGA_UNKNOWN] = "not known whether it is done",
 	};
+	static const enum history_kind kinds[SAGA_ANSWERS] = {
+		[SAGA_DONE] = HISTORY_DONE,
+		[SAGA_REFUSED] = HISTORY_FAILED,
+		[SAGA_IN_PROGRESS] = HISTORY_BUSY,
+		[SAGA_UNKNOWN] = HISTORY_FAILED,
+	};
 	struct bytes label = label_of(c, call);
 	bool why = e->error.len + e->message.len > 0 && e->answer != SAGA_DONE;
 
-	row_history(c, call->gtx->party.number,
-		    fx_printf(&c->fx, "%.*s: %s%s%.*s%s%.*s", TEXT(label),
-			      says[e->answer], why ? ": " : "",
-			      why ? (int)e->error.len : 0,
-			      (const char *)e->error.data,
-			      why && e->error.len && e->message.len ? ": " : "",
-			      why ? (int)e->message.len : 0,
-			      (const char *)e->message.data));
+	row_history(c,
+		    &(struct history){
+			    .gtx = call->gtx->party.number,
+			    .kind = kinds[e->answer],
+			    .task = call->task + 1,
+			    .attempt = call->attempt,
+			    .text = fx_printf(
+				    &c->fx, "%.*s: %s%s%.*s%s%.*s", TEXT(label),
+				    says[e->answer], why ? ": " : "",
+				    why ? (int)e->error.len : 0,
+				    (const char *)e->error.data,
+				    why && e->error.len && e->message.len ? ": "
+									  : "",
+				    why ? (int)e->message.len : 0,
+				    (const char *)e->message.data),
+		    });
 }
 
 void saga_say_silence(struct core *c, const struct gtx *g)
@@ -80,23 +101,43 @@ void saga_say_silence(struct core *c, const struct gtx *g)
 		if (!call_is_silent(c, call))
 			continue;
 		label = label_of(c, call);
-		row_history(c, g->party.number,
-			    fx_printf(&c->fx, "%.*s: %s", TEXT(label),
-				      call->job.place == PLACE_FLIGHT
-					      ? "no answer in time"
-					      : "nobody was there to take it"));
+		row_history(c, &(struct history){
+				       .gtx = g->party.number,
+				       .kind = HISTORY_FAILED,
+				       .task = call->task + 1,
+				       .attempt = call->attempt,
+				       .text = fx_printf(
+					       &c->fx, "%.*s: %s", TEXT(label),
+					       call->job.place == PLACE_FLIGHT
+						       ? "no answer in time"
+						       : "nobody was there to "
+							 "take it"),
+			       });
 	}
 }
 
 void saga_say_status(struct core *c, const struct gtx *g)
 {
+	static const enum history_kind kinds[SAGA_STATUSES] = {
+		[SAGA_RUNNING] = HISTORY_NOTE,
+		[SAGA_COMPENSATING] = HISTORY_DECIDED,
+		[SAGA_HUNG] = HISTORY_HUNG,
+		[SAGA_SUCCEEDED] = HISTORY_ENDED,
+		[SAGA_FAILED] = HISTORY_ENDED,
+		[SAGA_COMPENSATED] = HISTORY_ENDED,
+	};
 	const struct saga_turn *turn = &c->sagas.turn;
 
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "saga %s%s%.*s%s%.*s",
-			      words[turn->status], turn->error.len ? ": " : "",
-			      TEXT(turn->error), turn->message.len ? ": " : "",
-			      TEXT(turn->message)));
+	row_history(c, &(struct history){
+			       .gtx = g->party.number,
+			       .kind = kinds[turn->status],
+			       .text = fx_printf(&c->fx, "saga %s%s%.*s%s%.*s",
+						 words[turn->status],
+						 turn->error.len ? ": " : "",
+						 TEXT(turn->error),
+						 turn->message.len ? ": " : "",
+						 TEXT(turn->message)),
+		       });
 }
 
 void saga_say_start(struct core *c, const struct gtx *g)
@@ -105,24 +146,35 @@ void saga_say_start(struct core *c, const struct gtx *g)
 	struct bytes version = saga_def_version(def);
 	const struct saga_key *key = g->saga->key;
 
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "saga begun: machine %.*s%s%.*s%s%s%.*s",
-			      TEXT(saga_def_name(def)),
-			      version.len ? " version " : "", TEXT(version),
-			      g->saga->machine->owner
-				      ? ", a document of its own"
-				      : "",
-			      key ? ", business key " : "",
-			      key ? (int)key->key.len : 0,
-			      key ? (const char *)key->key.data : ""));
+	row_history(c, &(struct history){
+			       .gtx = g->party.number,
+			       .kind = HISTORY_BEGUN,
+			       .text = fx_printf(
+				       &c->fx,
+				       "saga begun: machine %.*s%s%.*s%s%s%.*s",
+				       TEXT(saga_def_name(def)),
+				       version.len ? " version " : "",
+				       TEXT(version),
+				       g->saga->machine->owner
+					       ? ", a document of its own"
+					       : "",
+				       key ? ", business key " : "",
+				       key ? (int)key->key.len : 0,
+				       key ? (const char *)key->key.data : ""),
+		       });
 }
 
 void saga_say_move(struct core *c, const struct gtx *g, enum saga_move move,
 		   struct bytes reason)
 {
-	row_history(c, g->party.number,
-		    fx_printf(&c->fx, "operator: %s%s%.*s", moves[move],
-			      reason.len ? ": " : "", TEXT(reason)));
+	row_history(c, &(struct history){
+			       .gtx = g->party.number,
+			       .kind = HISTORY_OPERATOR,
+			       .text = fx_printf(&c->fx, "operator: %s%s%.*s",
+						 moves[move],
+						 reason.len ? ": " : "",
+						 TEXT(reason)),
+		       });
 }
 
 /* ---- as JSON ---- */

@@ -289,6 +289,19 @@ void view_history(struct json *j, const struct history *line)
 {
 	json_object(j, NULL);
 	view_when(j, "at", line->wall_ms);
+	json_text(j, "kind", bytes_of(history_kind_name((int)line->kind)));
+	if (line->branch)
+		json_id(j, "branch", line->branch);
+	else
+		json_null(j, "branch");
+	if (line->task)
+		json_number(j, "task", line->task - 1);
+	else
+		json_null(j, "task");
+	if (line->attempt)
+		json_number(j, "attempt", line->attempt);
+	else
+		json_null(j, "attempt");
 	json_text(j, "text", line->text);
 	json_end(j);
 }

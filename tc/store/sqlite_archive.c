@@ -50,6 +50,10 @@ int sqlite_put_history(struct store_sqlite *s, const struct history *h)
 	(void)sqlite3_bind_int64(st, 2, (sqlite3_int64)s->history_line++);
 	(void)sqlite3_bind_int64(st, 3, (sqlite3_int64)h->wall_ms);
 	rc = bind_bytes(st, 4, h->text);
+	(void)sqlite3_bind_int(st, 5, (int)h->kind);
+	(void)sqlite3_bind_int64(st, 6, (sqlite3_int64)h->branch);
+	(void)sqlite3_bind_int64(st, 7, h->task);
+	(void)sqlite3_bind_int64(st, 8, h->attempt);
 	if (rc == SQLITE_OK)
 		rc = run(st);
 	if (rc != SQLITE_OK)
@@ -257,13 +261,22 @@ int sqlite_archived_one(struct store *s, uint64_t number,
 	return rc == OK && !found ? E_NOTFOUND : rc;
 }
 
+/* One that a later version wrote, or somebody's hand, is still its text. */
+static enum history_kind column_kind(sqlite3_stmt *st, int i)
+{
+	int kind = sqlite3_column_int(st, i);
+
+	return kind > 0 && kind < HISTORY_KINDS ? (enum history_kind)kind
+						: HISTORY_NOTE;
+}
+
 int sqlite_history(struct store *s, uint64_t number,
 		   void (*each)(void *ctx, const struct history *), void *ctx)
 {
 	sqlite3_stmt *st;
 	int rc = query(s,
-		       "SELECT wall_ms, text FROM history WHERE gtx = ?1 "
-		       "ORDER BY line",
+		       "SELECT wall_ms, text, kind, branch, task, attempt "
+		       "FROM history WHERE gtx = ?1 ORDER BY line",
 		       number, 0, &st);
 
 	if (rc != OK)
@@ -273,6 +286,10 @@ int sqlite_history(struct store *s, uint64_t number,
 			.gtx = number,
 			.wall_ms = (uint64_t)sqlite3_column_int64(st, 0),
 			.text = column_bytes(st, 1),
+			.kind = column_kind(st, 2),
+			.branch = (uint64_t)sqlite3_column_int64(st, 3),
+			.task = (uint32_t)sqlite3_column_int64(st, 4),
+			.attempt = (uint32_t)sqlite3_column_int64(st, 5),
 		};
 
 		each(ctx, &h);

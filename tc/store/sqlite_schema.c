@@ -7,6 +7,7 @@
  * Formats (user_version):
  *   1  meta, gtx, branch, tombstone; archive, history, fence
  *   2  also saga, machine, topic; archive has kind and detail
+ *   3  history has kind, branch, task and attempt
  *
  * What changes a format: raise STORE_SQLITE_VERSION, let put_tables() make the
  * new one, and add a step to sqlite_upgrade() and a file of the old one,
@@ -73,6 +74,10 @@ static void put_tables(struct buf *b)
 			" detail TEXT NOT NULL DEFAULT '');"
 			"CREATE TABLE history(gtx INTEGER, line INTEGER,"
 			" wall_ms INTEGER NOT NULL, text TEXT NOT NULL,"
+			" kind INTEGER NOT NULL DEFAULT 0,"
+			" branch INTEGER NOT NULL DEFAULT 0,"
+			" task INTEGER NOT NULL DEFAULT 0,"
+			" attempt INTEGER NOT NULL DEFAULT 0,"
 			" PRIMARY KEY(gtx, line)) WITHOUT ROWID;"
 			"CREATE TABLE fence(epoch INTEGER NOT NULL,"
 			" digest INTEGER NOT NULL);"
@@ -117,7 +122,11 @@ static void put_finished(struct buf *b)
 	buf_put_text(b, " AS kind, detail FROM archive;"
 			"CREATE VIEW story AS SELECT gtx AS number, ");
 	put_time(b, "wall_ms", "at");
-	buf_put_text(b, ", text FROM history ORDER BY gtx, line;");
+	buf_put_text(b, ", ");
+	put_names(b, "kind", history_kind_name, HISTORY_KINDS);
+	buf_put_text(b,
+		     " AS kind, branch, nullif(task, 0) - 1 AS task, attempt, "
+		     "text FROM history ORDER BY gtx, line;");
 }
 
 static void put_views(struct buf *b)
@@ -162,6 +171,28 @@ int sqlite_create(struct store_sqlite *s)
 	return run_script(s, &b, "creating the tables");
 }
 
+static void put_format_2(struct buf *b)
+{
+	for (int t = ROW_SAGA; t <= ROW_TOPIC; t++)
+		put_row_table(b, (enum row_table)t);
+	buf_put_text(b, "ALTER TABLE archive ADD COLUMN"
+			" kind INTEGER NOT NULL DEFAULT 0;"
+			"ALTER TABLE archive ADD COLUMN"
+			" detail TEXT NOT NULL DEFAULT '';");
+}
+
+static void put_format_3(struct buf *b)
+{
+	static const char *const columns[] = { "kind", "branch", "task",
+					       "attempt" };
+
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		buf_printf(b,
+			   "ALTER TABLE history ADD COLUMN"
+			   " %s INTEGER NOT NULL DEFAULT 0;",
+			   columns[i]);
+}
+
 int sqlite_upgrade(struct store_sqlite *s)
 {
 	int64_t version = 0;
@@ -173,12 +204,10 @@ int sqlite_upgrade(struct store_sqlite *s)
 		return OK;
 	buf_init(&b, s->base.mem);
 	buf_put_text(&b, "BEGIN IMMEDIATE;");
-	for (int t = ROW_SAGA; t <= ROW_TOPIC; t++)
-		put_row_table(&b, (enum row_table)t);
-	buf_put_text(&b, "ALTER TABLE archive ADD COLUMN"
-			 " kind INTEGER NOT NULL DEFAULT 0;"
-			 "ALTER TABLE archive ADD COLUMN"
-			 " detail TEXT NOT NULL DEFAULT '';");
+	if (version < 2)
+		put_format_2(&b);
+	if (version < 3)
+		put_format_3(&b);
 	put_views(&b);
 	return run_script(s, &b, "bringing it to this version's format");
 }

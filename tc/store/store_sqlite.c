@@ -59,8 +59,8 @@ static const struct {
 	  "ended_ms, branches, kind, detail) "
 	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" },
 	{ SQL_HISTORY, false,
-	  "INSERT INTO history(gtx, line, wall_ms, text) "
-	  "VALUES(?1, ?2, ?3, ?4)" },
+	  "INSERT INTO history(gtx, line, wall_ms, text, kind, branch, task, "
+	  "attempt) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" },
 	{ SQL_HISTORY_TRIM, false,
 	  "DELETE FROM history WHERE gtx = ?1 AND line <= (SELECT line FROM "
 	  "history WHERE gtx = ?1 ORDER BY line DESC LIMIT 1 OFFSET ?2)" },

@@ -32,7 +32,7 @@
 
 #include "tc/store/store.h"
 
-#define STORE_SQLITE_VERSION 2 /* user_version of the file */
+#define STORE_SQLITE_VERSION 3 /* user_version of the file */
 
 struct store_sqlite_options {
 	const char *path; /* copied */

@@ -129,6 +129,7 @@ static void take(struct desk *d, const struct effects *fx)
 			break;
 		case FX_HISTORY:
 			REQUIRE(d->n_history < DESK_MAX);
+			d->lines[d->n_history] = e->history;
 			d->history[d->n_history++] =
 				keep(d, mem_text(&mem_heap, e->history.text));
 			break;
@@ -417,6 +418,14 @@ enum gtx_status desk_status(struct desk *d, struct bytes xid)
 		desk_ask(d, (struct request){ .type = RQ_STATUS, .xid = xid });
 
 	return desk_reply(d, id)->status;
+}
+
+const struct history *desk_line(const struct desk *d, const char *part)
+{
+	for (size_t i = d->n_history; i > 0; i--)
+		if (strstr(d->history[i - 1], part))
+			return &d->lines[i - 1];
+	base_panic(part, __FILE__, __LINE__);
 }
 
 bool desk_said(const struct desk *d, const char *part)

@@ -50,6 +50,7 @@ struct desk {
 	struct command commands[DESK_MAX];
 	size_t n_commands;
 	char *history[DESK_MAX];
+	struct history lines[DESK_MAX]; /* without .text */
 	size_t n_history;
 	struct archive archives[DESK_MAX];
 	size_t n_archives;
@@ -106,5 +107,7 @@ void desk_done(struct desk *d, const struct command *command,
 /* What RQ_STATUS says. */
 enum gtx_status desk_status(struct desk *d, struct bytes xid);
 bool desk_said(const struct desk *d, const char *part); /* in history */
+/* The newest line with this part; it REQUIREs one. .text is not kept. */
+const struct history *desk_line(const struct desk *d, const char *part);
 
 #endif

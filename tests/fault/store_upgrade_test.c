@@ -7,7 +7,7 @@
 
 #include "tc/store/store_sqlite.h"
 #include "tests/fakes/fault_vfs.h"
-#include "tests/fakes/store_v1.h"
+#include "tests/fakes/store_old.h"
 
 static int count(void *ctx, const struct row *row)
 {
@@ -33,7 +33,7 @@ static int load(struct fault_vfs *v)
 	return rc == OK ? rows : rc;
 }
 
-static void sweep(enum fault_loss loss)
+static void sweep_format(int format, int n_rows, enum fault_loss loss)
 {
 	uint64_t random = 7;
 	int rows = -1;
@@ -41,16 +41,22 @@ static void sweep(enum fault_loss loss)
 	for (long n = 0; rows < 0; n++) {
 		struct fault_vfs *v = fault_vfs_new();
 
-		store_v1_make("treaty.db", fault_vfs_name(v));
+		store_old_make(format, "treaty.db", fault_vfs_name(v));
 		fault_vfs_cut(v, n);
 		rows = load(v);
 		assert_true(rows < 0 || n > 10); /* it was cut at all */
 		fault_vfs_restart(v, loss, &random);
-		assert_int_equal(load(v), 6);
+		assert_int_equal(load(v), n_rows);
 		fault_vfs_free(v);
 		assert_true(n < 1000);
 	}
-	assert_int_equal(rows, 6);
+	assert_int_equal(rows, n_rows);
+}
+
+static void sweep(enum fault_loss loss)
+{
+	sweep_format(1, 6, loss);
+	sweep_format(2, 10, loss);
 }
 
 static void test_an_upgrade_survives_kill_9_anywhere(void **state)

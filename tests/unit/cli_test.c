@@ -75,7 +75,9 @@ static void fill_world(void)
 		.n_lock_keys = 1,
 	};
 	world.n_branches = 1;
-	world.lines[0] = (struct history){ 11, 1763728496789u, BYTES("begun") };
+	world.lines[0] = (struct history){ .gtx = 11,
+					   .wall_ms = 1763728496789u,
+					   .text = BYTES("begun") };
 	world.n_lines = 1;
 	world.archived[0] = (struct archive){ .gtx = 9,
 					      .status = GTX_COMMITTED,

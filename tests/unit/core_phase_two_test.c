@@ -207,6 +207,55 @@ static void test_a_late_done_counts_and_a_late_failure_does_not(void **state)
 	assert_int_equal(desk_status(d, xid), GTX_ROLLBACKED);
 }
 
+static void assert_line(const struct desk *d, const char *part,
+			enum history_kind kind, uint64_t branch,
+			uint32_t attempt)
+{
+	const struct history *h = desk_line(d, part);
+
+	assert_string_equal(history_kind_name((int)h->kind),
+			    history_kind_name((int)kind));
+	assert_int_equal(h->branch, branch);
+	assert_int_equal(h->attempt, attempt);
+	assert_int_equal(h->task, 0);
+}
+
+static void test_a_line_of_history_says_what_it_is_about(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t b1 = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	uint64_t b2 = desk_register(d, xid, 1, MODE_TCC, "R", "");
+	uint64_t b3 = desk_register(d, xid, 1, MODE_SAGA, "R", "");
+	uint64_t b4 = desk_register(d, xid, 1, MODE_TCC, "R", "");
+
+	desk_ask(d, (struct request){ .type = RQ_REPORT,
+				      .xid = xid,
+				      .branch = b4,
+				      .report = BRANCH_PHASE_ONE_FAILED });
+	assert_line(d, "register branch", HISTORY_REGISTERED, b4, 0);
+	assert_line(d, "PhaseOne_Failed", HISTORY_REPORTED, b4, 0);
+	desk_ask_end(d, xid, true, 0);
+	assert_line(d, "commit decided", HISTORY_DECIDED, 0, 0);
+	assert_line(d, "nothing to be done", HISTORY_DONE, b3, 0);
+	desk_done(d, desk_command(d, b1), BRANCH_COMMIT_RETRYABLE, "later");
+	assert_line(d, "later", HISTORY_FAILED, b1, 1);
+	desk_done(d, desk_command(d, b2), BRANCH_COMMIT_UNRETRYABLE, "no");
+	assert_line(d, ": no", HISTORY_HUNG, b2, 1);
+	desk_pass(d, 5000);
+	desk_done(d, desk_command(d, b1), BRANCH_COMMITTED, NULL);
+	assert_line(d, "PhaseTwo_Committed, att", HISTORY_DONE, b1,
+		    desk_command(d, b1)->attempt);
+	assert_true(desk_command(d, b1)->attempt > 1);
+	desk_ask(d, (struct request){
+			    .type = RQ_RETRY, .xid = xid, .branch = b2 });
+	assert_line(d, "retry asked", HISTORY_OPERATOR, b2, 0);
+	assert_string_equal(history_kind_name(HISTORY_KINDS), "note");
+	assert_string_equal(history_kind_name(-1), "note");
+	for (int i = 0; i < HISTORY_KINDS; i++)
+		assert_non_null(history_kind_name(i));
+}
+
 static void test_a_late_done_frees_a_hung_branch(void **state)
 {
 	struct desk *d = *state;
@@ -838,6 +887,7 @@ int main(void)
 		T(test_a_command_is_lost_after_the_time_it_was_given),
 		T(test_what_a_participant_may_ask_for_is_limited),
 		T(test_a_late_done_counts_and_a_late_failure_does_not),
+		T(test_a_line_of_history_says_what_it_is_about),
 		T(test_a_late_done_frees_a_hung_branch),
 		T(test_an_answer_to_another_question_is_a_failure),
 		T(test_nobody_is_done_before_the_decision_is_durable),

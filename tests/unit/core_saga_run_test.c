@@ -121,6 +121,39 @@ static void test_calls_that_wait_for_a_full_peer_all_get_their_turn(
 	}
 }
 
+static void assert_line(const char *part, enum history_kind kind, uint32_t task,
+			uint32_t attempt)
+{
+	const struct history *h = desk_line(d, part);
+
+	assert_string_equal(history_kind_name((int)h->kind),
+			    history_kind_name((int)kind));
+	assert_int_equal(h->task, task);
+	assert_int_equal(h->attempt, attempt);
+	assert_int_equal(h->branch, 0);
+}
+
+static void test_a_line_of_history_names_the_task_it_is_about(void **state)
+{
+	struct bytes xid;
+
+	(void)state;
+	saga_agents();
+	saga_put(TRIP);
+	xid = saga_start("trip", "");
+	assert_line("saga begun", HISTORY_BEGUN, 0, 0);
+	assert_line(": call book", HISTORY_SENT, 1, 1);
+	saga_done("book", "");
+	assert_line(": done", HISTORY_DONE, 1, 1);
+	assert_line(": call fly", HISTORY_SENT, 2, 1);
+	saga_refused("fly", "full");
+	assert_line(": refused", HISTORY_FAILED, 2, 1);
+	assert_line("saga compensating", HISTORY_DECIDED, 0, 0);
+	saga_done("unbook", "");
+	assert_line("saga compensated", HISTORY_ENDED, 0, 0);
+	assert_int_equal(desk_status(d, xid), GTX_ROLLBACKED);
+}
+
 static void test_a_peer_that_goes_away_leaves_the_outcome_unknown(void **state)
 {
 	struct bytes xid;
@@ -727,6 +760,7 @@ int main(void)
 		T(test_an_agent_that_is_down_for_an_hour_refuses_nothing),
 		T(test_forward_recovery_waits_for_the_agent_as_long_as_it_takes),
 		T(test_calls_that_wait_for_a_full_peer_all_get_their_turn),
+		T(test_a_line_of_history_names_the_task_it_is_about),
 		T(test_a_peer_that_goes_away_leaves_the_outcome_unknown),
 		T(test_a_late_done_counts_and_a_late_refusal_does_not),
 		T(test_an_answer_for_something_else_changes_nothing),

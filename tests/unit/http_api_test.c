@@ -299,8 +299,21 @@ static void test_one_is_shown_with_branches_and_history(void **state)
 	lock_key_value(&key, BYTES("a'b"));
 	keys[0] = buf_bytes(&key);
 	fill_branch(keys, 1);
-	world.lines[0] = (struct history){ 12, 1000, BYTES("begun") };
-	world.n_lines = 1;
+	world.lines[0] = (struct history){ .gtx = 12,
+					   .wall_ms = 1000,
+					   .text = BYTES("begun") };
+	world.lines[1] = (struct history){ .gtx = 12,
+					   .wall_ms = 1001,
+					   .kind = HISTORY_FAILED,
+					   .branch = UINT64_MAX,
+					   .attempt = 3,
+					   .text = BYTES("dirty") };
+	world.lines[2] = (struct history){ .gtx = 12,
+					   .kind = HISTORY_SENT,
+					   .task = 1,
+					   .attempt = 1,
+					   .text = BYTES("call") };
+	world.n_lines = 3;
 	expect_get("/api/v1/transactions/10.0.0.1:8091:12", 200,
 		   "\"last_error\":\"dirty "
 		   "\\\"row\\\"\",\"why\":null,\"check\":null,\"machine\":null,"
@@ -318,7 +331,14 @@ static void test_one_is_shown_with_branches_and_history(void **state)
 		   "\"detail\":{\"dirty\":1},\"participant\":null,"
 		   "\"topic\":null,\"subscriber\":null}],"
 		   "\"history\":[{\"at\":\"1970-01-01T00:00:01.000Z\","
-		   "\"text\":\"begun\"}]}");
+		   "\"kind\":\"note\",\"branch\":null,\"task\":null,"
+		   "\"attempt\":null,\"text\":\"begun\"},"
+		   "{\"at\":\"1970-01-01T00:00:01.001Z\","
+		   "\"kind\":\"failed\","
+		   "\"branch\":\"18446744073709551615\",\"task\":null,"
+		   "\"attempt\":3,\"text\":\"dirty\"},"
+		   "{\"at\":null,\"kind\":\"sent\",\"branch\":null,"
+		   "\"task\":0,\"attempt\":1,\"text\":\"call\"}]}");
 	expect_get("/api/v1/transactions/10.0.0.1%3A8091%3A12", 200, "{");
 	expect_get("/api/v1/transactions/12", 200,
 		   "{\"xid\":\"10.0.0.1:8091:12\"");

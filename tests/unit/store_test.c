@@ -110,7 +110,13 @@ static struct effect line(uint64_t gtx, uint64_t at, const char *text)
 {
 	struct effect fx = { .type = FX_HISTORY };
 
-	fx.history = (struct history){ gtx, at, bytes_of(text) };
+	fx.history = (struct history){ .gtx = gtx,
+				       .wall_ms = at,
+				       .kind = HISTORY_FAILED,
+				       .branch = 70,
+				       .task = 3,
+				       .attempt = 2,
+				       .text = bytes_of(text) };
 	return fx;
 }
 
@@ -130,6 +136,10 @@ static void see_one(void *ctx, const struct archive *a)
 
 static void see_line(void *ctx, const struct history *h)
 {
+	assert_int_equal(h->kind, HISTORY_FAILED);
+	assert_int_equal(h->branch, 70);
+	assert_int_equal(h->task, 3);
+	assert_int_equal(h->attempt, 2);
 	buf_printf(ctx, "%.*s;", (int)h->text.len, (const char *)h->text.data);
 }
 
@@ -388,7 +398,7 @@ static void test_an_operator_can_read_it(void **state)
 			     "SELECT number, machine, status FROM sagas;"
 			     "SELECT resource, status FROM branches;"
 			     "SELECT number, status FROM unfinished;"
-			     "SELECT at, text FROM story WHERE number = 8",
+			     "SELECT * FROM story WHERE number = 8",
 			     see_columns, &out, NULL),
 		SQLITE_OK);
 	assert_string_equal(
@@ -396,7 +406,8 @@ static void test_an_operator_can_read_it(void **state)
 		"status=Committed;ended=1970-01-01 00:00:01.000;kind=saga;"
 		"number=7;machine=a name;status=Begin;"
 		"resource=a name;status=Registered;number=7;status=Begin;"
-		"at=1970-01-01 00:00:00.020;text=another's line;");
+		"number=8;at=1970-01-01 00:00:00.020;kind=failed;branch=70;"
+		"task=2;attempt=2;text=another's line;");
 	(void)sqlite3_close(db);
 	buf_fini(&out);
 }

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "tc/store/store_sqlite.h"
-#include "tests/fakes/store_v1.h"
+#include "tests/fakes/store_old.h"
 
 struct fixture {
 	char dir[64];
@@ -35,7 +35,6 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	buf_init(&f->path, &mem_heap);
 	buf_printf(&f->path, "%s/treaty.db", f->dir);
-	store_v1_make(buf_text(&f->path), NULL);
 	*state = f;
 	return 0;
 }
@@ -82,7 +81,9 @@ static void load(struct fixture *f)
 
 static void see_line(void *ctx, const struct history *h)
 {
-	buf_printf(ctx, "%.*s;", (int)h->text.len, (const char *)h->text.data);
+	buf_printf(ctx, "%s %u %u %u %.*s;", history_kind_name((int)h->kind),
+		   (unsigned)h->branch, h->task, h->attempt, (int)h->text.len,
+		   (const char *)h->text.data);
 }
 
 static void see_one(void *ctx, const struct archive *a)
@@ -112,8 +113,9 @@ static void assert_all_there(struct fixture *f)
 	buf_clear(&b);
 	assert_int_equal(store_history(f->s, 3, see_line, &b), OK);
 	assert_string_equal(buf_text(&b),
-			    "register branch 4 AT on jdbc:pg, 1 lock keys;"
-			    "commit decided, 1 branches;");
+			    "note 0 0 0 register branch 4 AT on jdbc:pg, "
+			    "1 lock keys;"
+			    "note 0 0 0 commit decided, 1 branches;");
 	buf_fini(&b);
 }
 
@@ -143,6 +145,7 @@ static void test_a_file_of_format_1_is_taken_over_with_all_in_it(void **state)
 	struct fixture *f = *state;
 	struct buf b;
 
+	store_old_make(1, buf_text(&f->path), NULL);
 	load(f);
 	assert_all_there(f);
 	write_new_rows(f);
@@ -168,6 +171,7 @@ static void test_the_views_of_a_file_taken_over_are_the_new_ones(void **state)
 	struct buf b;
 	sqlite3 *db;
 
+	store_old_make(1, buf_text(&f->path), NULL);
 	load(f);
 	write_new_rows(f);
 	store_close(f->s);
@@ -179,12 +183,60 @@ static void test_the_views_of_a_file_taken_over_are_the_new_ones(void **state)
 			     "PRAGMA user_version;"
 			     "SELECT number, kind, detail FROM finished;"
 			     "SELECT number, status FROM unfinished;"
-			     "SELECT count(*) FROM sagas",
+			     "SELECT count(*) FROM sagas;"
+			     "SELECT kind, text FROM story WHERE number = 3 "
+			     "ORDER BY at DESC LIMIT 1",
 			     see_columns, &b, NULL),
 		SQLITE_OK);
-	assert_string_equal(buf_text(&b), "2|5|transaction||9|saga|{\"a\":1}|"
-					  "1|Begin|3|AsyncCommitting|0|");
+	assert_string_equal(buf_text(&b), "3|5|transaction||9|saga|{\"a\":1}|"
+					  "1|Begin|3|AsyncCommitting|0|"
+					  "note|register branch 4 AT on "
+					  "jdbc:pg, 1 lock keys|");
 	(void)sqlite3_close(db);
+	buf_fini(&b);
+}
+
+/* Of format 2: a saga that runs, and what it did. */
+#define SAGA 2987038516000000007u
+
+static void write_line(struct fixture *f)
+{
+	struct effect fx = { .type = FX_HISTORY };
+
+	fx.history = (struct history){ .gtx = SAGA,
+				       .kind = HISTORY_SENT,
+				       .task = 1,
+				       .attempt = 2,
+				       .text = BYTES("again") };
+	assert_int_equal(store_apply(f->s, &fx, 1, f->epoch, true), OK);
+}
+
+static void test_a_file_of_format_2_goes_on_with_kinds_of_lines(void **state)
+{
+	struct fixture *f = *state;
+	enum gtx_status status;
+	struct gtx_view v;
+	struct buf b;
+
+	store_old_make(2, buf_text(&f->path), NULL);
+	load(f);
+	write_line(f);
+	load(f);
+	assert_int_equal(core_show(f->core, SAGA, 1000, &v, NULL, NULL), OK);
+	assert_true(bytes_equal(v.business_key, BYTES("k1")));
+	assert_int_equal(core_show(f->core, SAGA - 4, 1000, &v, NULL, NULL),
+			 OK);
+	assert_int_equal(v.status, GTX_COMMITTING);
+	assert_int_equal(core_outcome(f->core, SAGA - 2, &status), OK);
+	assert_int_equal(status, GTX_ROLLBACKED);
+	buf_init(&b, &mem_heap);
+	assert_int_equal(store_history(f->s, SAGA, see_line, &b), OK);
+	assert_string_equal(
+		buf_text(&b),
+		"note 0 0 0 saga begun: machine reserve version 1.0, "
+		"business key k1;"
+		"note 0 0 0 task 0 \"Take\" attempt 1: call stock.take;"
+		"note 0 0 0 saga running;sent 0 1 2 again;");
 	buf_fini(&b);
 }
 
@@ -194,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_a_file_of_format_1_is_taken_over_with_all_in_it),
+		T(test_a_file_of_format_2_goes_on_with_kinds_of_lines),
 		T(test_the_views_of_a_file_taken_over_are_the_new_ones),
 	};
 

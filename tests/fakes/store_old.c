@@ -1,4 +1,4 @@
-#include "tests/fakes/store_v1.h"
+#include "tests/fakes/store_old.h"
 
 #include "base/base.h"
 
@@ -6,9 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void store_v1_make(const char *path, const char *vfs)
+void store_old_make(int format, const char *path, const char *vfs)
 {
-	FILE *f = fopen(STORE_V1_SQL, "rb");
+	static const char *const files[] = {
+		NULL,
+		STORE_OLD_DIR "/store_v1.sql",
+		STORE_OLD_DIR "/store_v2.sql",
+	};
+	FILE *f = fopen(files[format], "rb");
 	char *sql = calloc(1, 1 << 16);
 	sqlite3 *db;
 	size_t n;

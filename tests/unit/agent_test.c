@@ -596,7 +596,7 @@ struct work {
 	_Atomic bool hold;
 	_Atomic bool freed;
 	_Atomic int close_rc;
-	enum agent_resolution last_resolution;
+	_Atomic enum agent_resolution last_resolution;
 };
 
 static void work_run(void *ctx, const struct agent_command *c,

@@ -149,6 +149,21 @@ def deadline(stack):
     return ending(checkout.result())
 
 
+@scenario("an operator turns it back", "rolled back", BOTH)
+def turned_back(stack):
+    stack.processes["points"].kill()
+    checkout = Background(stack, "operator")
+    xid = until("the saga to be under way", lambda: next(
+        (t["xid"] for t in stack.transactions()), None))
+    done = stack.treaty("saga", "compensate", xid, "-r", "no points today")
+    check(done.returncode == 0, done.stdout)
+    stack.processes["points"].start()
+    end = ending(checkout.result())
+    shown = stack.treaty("tx", "show", xid).stdout
+    check("no points today" in shown, f"the reason is not told:\n{shown}")
+    return end
+
+
 def replay(stack, xid, branch, op):
     """What a network does: the very request again, later."""
     return stack.post_points(

@@ -70,7 +70,9 @@ static void set_world(unsigned bits)
 	world.branches[1].mode = MODE_MSG;
 	world.branches[1].status = BRANCH_STOP_RETRY;
 	world.gtx[3].kind = KIND_SAGA;
-	world.lines[0] = (struct history){ 10, 123456789012, error };
+	world.lines[0] = (struct history){ .gtx = 10,
+					   .wall_ms = 123456789012,
+					   .text = error };
 }
 
 static void check_answer(struct http_answer *a, bool may_lack_memory)

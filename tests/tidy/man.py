@@ -5,7 +5,9 @@ usage: man.py SOURCE_DIR TREATY TREATYD
 
 Every option of `treaty COMMAND --help` stands in treaty(1), every path of the
 HTTP door in treatyd(8), every setting of `treatyd --print-config` in
-treaty.conf(5), and nothing stands there that does not exist.
+treaty.conf(5), every function of <treaty/treaty.h>, every header and every
+error code in libtreaty(3), with the sample as it is; and nothing stands there
+that does not exist.
 """
 
 import os
@@ -74,6 +76,29 @@ settings = set(re.findall(r"^[#; ]*([a-z][a-z0-9_]*) = ",
                           run(treatyd, "--print-config"), re.M))
 compare("treaty.conf", settings,
         set(re.findall(r"^\.It Va (\w+)", page("treaty.conf.5"), re.M)))
+
+# libtreaty(3) is an overview of <treaty/treaty.h>; its example is the sample.
+library = page("libtreaty.3")
+public = os.path.join(source, "rm-agent/include/treaty")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+header = read(os.path.join(public, "treaty.h"))
+declared = "".join(re.findall(r"^TREATY_API [^;]*;", header, re.M | re.S))
+compare("libtreaty", set(re.findall(r"\b(treaty_\w+)\(", declared)),
+        set(re.findall(r"^\.Fn (\w+)", library, re.M)))
+compare("libtreaty", set(re.findall(r"\bTREATY_E_\w+(?= = )", header)),
+        set(re.findall(r"^\.It Bq Dv (\w+)", library, re.M)))
+compare("libtreaty", set(os.listdir(public)),
+        set(re.findall(r"^\.It In treaty/(\S+)", library, re.M)))
+shown = re.search(r"^\.Bd -literal\n(.*?)^\.Ed$", library, re.M | re.S)
+if shown is None or re.sub(r"\\&", "", shown[1]).replace("\\e", "\\") != \
+        read(os.path.join(source, "samples/minimal/transfer.c")):
+    wrong.append("libtreaty: the example is not samples/minimal/transfer.c")
 
 for line in wrong:
     print(line)

@@ -65,6 +65,7 @@ def late(stack):
           lambda: not stack.lossy_points.hold_next)
     until("the time-out, and the compensation of what did not happen",
           lambda: not stack.transactions())
+    check(points_of(stack, "u23") == before, "what never came was taken back")
     stack.lossy_points.let_go()
     end = ending(checkout.result())
     check(points_of(stack, "u23") == before, "late points were credited")

@@ -11,6 +11,9 @@
 /* When the transport takes nothing, it is asked again that often even if it
  * does not say that it can. */
 #define BLOCKED_MS 20
+/* The transport does not tell when there is a new connection, and over it
+ * nothing comes before our hello, so it is asked that often. */
+#define LOOK_MS 500
 /* While a call does the loop's work the loop's thread stays away, and looks
  * that often whether it is wanted again. Waking it after each call would cost
  * more than commands that come this much later. */
@@ -23,6 +26,20 @@ static void keep_coordinator(struct agent *a, struct bytes name)
 	if (name.len > 0)
 		memcpy(a->coordinator, name.data, name.len);
 	a->coordinator[name.len] = '\0';
+}
+
+/* If it fails the session asks for it again. */
+static void reconnect(struct agent *a)
+{
+	const char *why;
+
+	LOG_WARN("the coordinator is silent, connecting anew",
+		 LOG_S("address", transport_address(a->transport)));
+	if (transport_reconnect(a->transport, &why) != OK)
+		LOG_ERROR("cannot connect, trying again soon; are file "
+			  "descriptors or memory used up?",
+			  LOG_S("address", transport_address(a->transport)),
+			  LOG_S("error", why));
 }
 
 static void output(struct treaty *t, const struct session_output *out)
@@ -40,9 +57,7 @@ static void output(struct treaty *t, const struct session_output *out)
 		runner_accept(t, &out->msg);
 		break;
 	case SESSION_RECONNECT:
-		LOG_WARN("the coordinator is silent, connecting anew",
-			 LOG_S("address", transport_address(a->transport)));
-		transport_reconnect(a->transport);
+		reconnect(a);
 		break;
 	case SESSION_WELCOMED:
 		keep_coordinator(a, out->msg.coordinator);
@@ -118,9 +133,10 @@ void loop_turn(struct treaty *t)
 uint64_t loop_deadline(const struct treaty *t)
 {
 	uint64_t at = session_deadline(t->agent->session);
-	uint64_t again = clock_ms() + BLOCKED_MS;
+	uint64_t again =
+		clock_ms() + (t->agent->blocked ? BLOCKED_MS : LOOK_MS);
 
-	return t->agent->blocked && again < at ? again : at;
+	return again < at ? again : at;
 }
 
 void loop_flush(struct treaty *t)

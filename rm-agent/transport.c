@@ -266,12 +266,28 @@ bool transport_renewed(struct transport *t)
 	return renewed;
 }
 
-void transport_reconnect(struct transport *t)
+/* nanomsg does not know the endpoint? Then it is gone as well. */
+static int disconnect(struct transport *t)
 {
-	if (t->endpoint >= 0)
-		(void)nn_shutdown(t->socket, t->endpoint);
-	t->address = (t->address + 1) % t->n_addresses;
-	t->endpoint = nn_connect(t->socket, t->addresses[t->address]);
+	if (t->endpoint >= 0 && nn_shutdown(t->socket, t->endpoint) != 0 &&
+	    errno != EINVAL)
+		return E_IO;
+	t->endpoint = -1;
+	return OK;
+}
+
+int transport_reconnect(struct transport *t, const char **why)
+{
+	int rc = disconnect(t);
+
+	if (rc == OK) {
+		t->address = (t->address + 1) % t->n_addresses;
+		t->endpoint = nn_connect(t->socket, t->addresses[t->address]);
+		rc = t->endpoint < 0 ? E_IO : OK;
+	}
+	if (rc != OK)
+		*why = nn_strerror(errno);
+	return rc;
 }
 
 const char *transport_address(const struct transport *t)

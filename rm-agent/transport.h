@@ -9,6 +9,10 @@
  *  - nanomsg connects by itself and says nothing about it: a message that was
  *    taken may still be lost. transport_renewed() tells that there is a new
  *    connection, sooner or later; the session's pings tell the rest.
+ *  - nanomsg may also connect in vain for ever: bytes that an old connection
+ *    brought and nobody had read are taken for the first ones of the next, of
+ *    which some are left for the one after that. Only transport_reconnect()
+ *    begins anew, so whoever is not answered must call it.
  *  - One address at a time; transport_reconnect() goes on to the next.
  *  - Nothing blocks but the waits. These and the wakes may be called by any
  *    thread at any time, everything else under the agent's lock.
@@ -39,7 +43,9 @@ void transport_free(struct bytes body);
 
 /* True once after each new connection. */
 bool transport_renewed(struct transport *t);
-void transport_reconnect(struct transport *t);
+/* E_IO: nothing is connected to, or the old address still is; call it again
+ * after a while. *why is a sentence then (of nanomsg, static). */
+MUST_CHECK int transport_reconnect(struct transport *t, const char **why);
 /* The address that is in use; borrowed until close. */
 const char *transport_address(const struct transport *t);
 

@@ -1,6 +1,7 @@
 #include "rm-agent/session/session.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "rm-agent/session/greeting.h"
 #include "rm-agent/session/outbox.h"
 
@@ -8,13 +9,19 @@
  * Timers, UINT64_MAX for "never":
  *   hello_at  GREETING: the hello is sent again; REFUSED: the first new one
  *   ping_at   READY: nothing was heard for a heartbeat
- *   dead_at   GREETING: no welcome came; READY: the ping was not answered
+ *   dead_at   GREETING: no welcome came; READY: the ping was not answered.
+ *             New connections do not put it off: they may be made and break for
+ *             ever without us.
  */
 #define NEVER UINT64_MAX
 
-#define HELLO_MS_MIN  200  /* between two hellos that are not answered */
-#define HELLO_MS_MAX  5000 /* … in the end */
-#define HEARTBEAT_MIN 10
+#define HELLO_MS_MIN 200  /* between two hellos that are not answered */
+#define HELLO_MS_MAX 5000 /* … in the end */
+/* Without a welcome the connection is replaced after that long at first. Who
+ * looks the coordinator's name up needs up to 5 s if a name server is down. */
+#define CONNECT_MS_MIN 1000
+#define CONNECT_MS_MAX 8000 /* … in the end, less up to a quarter */
+#define HEARTBEAT_MIN  10
 
 struct session {
 	const struct mem *mem;
@@ -33,7 +40,8 @@ struct session {
 	uint64_t beat_ms;      /* agreed with the coordinator */
 	uint64_t resend_ms_first;
 	uint64_t hello_step_ms;
-	uint64_t dead_step_ms;
+	uint64_t connect_step_ms;
+	uint64_t jitter;
 	uint64_t hello_at;
 	uint64_t ping_at;
 	uint64_t dead_at;
@@ -128,9 +136,10 @@ int session_new(struct session **out, const struct mem *mem,
 	}
 	s->say_hello = true;
 	s->hello_step_ms = HELLO_MS_MIN;
-	s->dead_step_ms = 3 * s->beat_ms;
+	s->connect_step_ms = CONNECT_MS_MIN;
+	s->jitter = hash_bytes(0, c->instance);
 	s->hello_at = s->ping_at = NEVER;
-	s->dead_at = now_ms + s->dead_step_ms;
+	s->dead_at = now_ms + s->connect_step_ms;
 	*out = s;
 	return OK;
 }
@@ -150,20 +159,25 @@ void session_free(struct session *s)
 
 /* ---- the mover ---- */
 
-static void greet(struct session *s, uint64_t now_ms)
+/* Over a connection that worked until now a hello has as long as a ping. */
+static void greet(struct session *s, bool connected, uint64_t now_ms)
 {
+	uint64_t ms = s->connect_step_ms;
+
+	if (connected && ms < 2 * s->beat_ms)
+		ms = 2 * s->beat_ms;
 	s->say_hello = true;
 	s->say_ping = false;
 	s->ping_at = s->hello_at = NEVER;
 	if (s->state != SESSION_GREETING || s->dead_at == NEVER)
-		s->dead_at = now_ms + s->dead_step_ms;
+		s->dead_at = now_ms + ms;
 }
 
 static void open_up(struct session *s, uint64_t now_ms)
 {
 	s->say_hello = false;
 	s->hello_step_ms = HELLO_MS_MIN;
-	s->dead_step_ms = 3 * s->beat_ms;
+	s->connect_step_ms = CONNECT_MS_MIN;
 	s->hello_at = s->dead_at = NEVER;
 	s->ping_at = now_ms + s->beat_ms;
 }
@@ -180,6 +194,9 @@ static void retire(struct session *s, uint64_t now_ms)
 static void move(struct session *s, enum session_event event, uint64_t now_ms)
 {
 	struct session_rule rule = session_rule(s->state, event);
+	bool connected = s->state == SESSION_READY &&
+			 (event == SESSION_EV_HELLO_WANTED ||
+			  event == SESSION_EV_RESOURCES);
 
 	switch (rule.action) {
 	case SESSION_FORBIDDEN:
@@ -188,14 +205,14 @@ static void move(struct session *s, enum session_event event, uint64_t now_ms)
 	case SESSION_STAY:
 		break;
 	case SESSION_RENEW:
-		greet(s, now_ms);
+		greet(s, connected, now_ms);
 		outbox_doubt(&s->outbox);
 		break;
 	case SESSION_DOUBT:
 		outbox_doubt(&s->outbox);
 		break;
 	case SESSION_GREET:
-		greet(s, now_ms);
+		greet(s, connected, now_ms);
 		break;
 	case SESSION_OPEN:
 		open_up(s, now_ms);
@@ -347,7 +364,15 @@ int session_receive(struct session *s, struct bytes body, uint64_t now_ms)
 void session_connected(struct session *s, uint64_t now_ms)
 {
 	move(s, SESSION_EV_CONNECTED, now_ms);
-	s->dead_at = now_ms + s->dead_step_ms;
+	s->dead_at = smaller(s->dead_at, now_ms + s->connect_step_ms);
+}
+
+/* Agents that lost the same coordinator shall not come all at once. */
+static void slow_down(struct session *s)
+{
+	uint64_t step = smaller(s->connect_step_ms * 2, CONNECT_MS_MAX);
+
+	s->connect_step_ms = step - random_next(&s->jitter) % (step / 4 + 1);
 }
 
 void session_time(struct session *s, uint64_t now_ms)
@@ -355,7 +380,8 @@ void session_time(struct session *s, uint64_t now_ms)
 	outbox_time(&s->outbox, now_ms);
 	if (s->dead_at <= now_ms) {
 		s->reconnect = true;
-		s->dead_step_ms = smaller(s->dead_step_ms * 2, HELLO_MS_MAX);
+		if (s->state == SESSION_GREETING)
+			slow_down(s);
 		s->dead_at = NEVER;
 		move(s, SESSION_EV_SILENT, now_ms);
 	}

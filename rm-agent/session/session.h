@@ -30,6 +30,9 @@
  *    resend_ms_first, then in growing steps up to resend_ms_max.
  *  - After heartbeat_ms without any message a ping is sent; unanswered for
  *    twice that time, the connection counts as dead (SESSION_RECONNECT).
+ *  - While there is no welcome SESSION_RECONNECT comes again and again, after
+ *    1 s at first, after 6 to 8 s in the end, whatever becomes of the
+ *    connections meanwhile: who makes them need not be right about them.
  *  - BRANCH_DONE is sent once and forgotten: if it is lost the coordinator
  *    asks again.
  *  - After each input take the outputs until there are none, then send. What an

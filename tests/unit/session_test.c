@@ -344,12 +344,107 @@ static void test_silence_is_noticed_by_an_unanswered_ping(void **state)
 	assert_int_equal(m.type, MSG_HELLO);
 
 	/* Also when the hello is answered by nobody, again and again. */
-	pass(&r, 6 * HEARTBEAT);
+	pass(&r, 1000);
 	assert_int_equal(taken(&r).type, SESSION_RECONNECT);
 	assert_int_equal(sent(&r).type, MSG_HELLO);
 	receive(&r, (struct msg){ .type = MSG_WELCOME, .id = m.id });
 	assert_int_equal(taken(&r).type, SESSION_WELCOMED);
 	rig_stop(&r);
+}
+
+/* When the n-th wish to connect anew comes at most and at least, after the one
+ * before. */
+static void assert_reconnects(struct rig *r, int n, bool flapping)
+{
+	uint64_t since = r->now, most = 1000ull << (n < 3 ? n : 3);
+
+	while (r->now - since <= most) {
+		struct session_output out = taken(r);
+
+		if ((int)out.type != -1) {
+			assert_int_equal(out.type, SESSION_RECONNECT);
+			/* two times less a quarter */
+			assert_true(r->now - since >= most * 3 / 8);
+			return;
+		}
+		(void)sent(r); /* nobody answers */
+		r->now += 50;
+		if (flapping && r->now % 500 == 0)
+			session_connected(r->s, r->now);
+		if (session_deadline(r->s) <= r->now)
+			session_time(r->s, r->now);
+	}
+	fail_msg("no wish %d to connect anew after %u ms", n, (unsigned)most);
+}
+
+static void test_without_a_welcome_it_connects_anew_again_and_again(
+	void **state)
+{
+	(void)state;
+	for (int flapping = 0; flapping < 2; flapping++) {
+		struct rig r;
+		struct msg m;
+
+		rig_start(&r);
+		for (int n = 0; n < 50; n++)
+			assert_reconnects(&r, n, flapping);
+		m = sent(&r);
+		assert_int_equal(m.type, MSG_HELLO);
+		receive(&r, (struct msg){ .type = MSG_WELCOME, .id = m.id });
+		assert_int_equal(taken(&r).type, SESSION_WELCOMED);
+
+		/* the next time it is in no less of a hurry */
+		session_connected(r.s, r.now);
+		assert_reconnects(&r, 0, flapping);
+		rig_stop(&r);
+	}
+}
+
+/* That is not a reason to break a connection of which much is under way. */
+static void test_new_resources_leave_a_busy_coordinator_time(void **state)
+{
+	const struct bytes id = BYTES("db-a");
+	struct rig r;
+
+	(void)state;
+	rig_ready(&r);
+	receive(&r, (struct msg){ .type = MSG_PONG });
+	assert_int_equal(session_resources(r.s, &id, 1, r.now), OK);
+	assert_int_equal(sent(&r).type, MSG_HELLO);
+	pass(&r, 2 * HEARTBEAT - 1);
+	assert_quiet(&r);
+	pass(&r, 1);
+	assert_int_equal(taken(&r).type, SESSION_RECONNECT);
+	rig_stop(&r);
+}
+
+static void test_agents_do_not_connect_anew_at_the_same_time(void **state)
+{
+	uint64_t at[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct session_config c = {
+			.application = BYTES("order"),
+			.instance = i ? BYTES("order-1") : BYTES("order-2"),
+			.requests_max = 4,
+			.bytes_max = 4096,
+			.message_max = 1024,
+			.dones_max = 2,
+			.heartbeat_ms = HEARTBEAT,
+			.resend_ms_first = RESEND,
+			.resend_ms_max = 4000,
+		};
+		struct session_output out;
+		struct session *s;
+
+		assert_int_equal(session_new(&s, &mem_heap, &c, 0), OK);
+		session_time(s, 1000);
+		assert_true(session_take(s, &out));
+		at[i] = session_deadline(s);
+		session_free(s);
+	}
+	assert_true(at[0] != at[1]);
 }
 
 static void test_an_unanswered_hello_is_repeated(void **state)
@@ -846,6 +941,12 @@ int main(void)
 		cmocka_unit_test(
 			test_a_stopping_coordinator_does_not_end_a_request),
 		cmocka_unit_test(test_silence_is_noticed_by_an_unanswered_ping),
+		cmocka_unit_test(
+			test_without_a_welcome_it_connects_anew_again_and_again),
+		cmocka_unit_test(
+			test_new_resources_leave_a_busy_coordinator_time),
+		cmocka_unit_test(
+			test_agents_do_not_connect_anew_at_the_same_time),
 		cmocka_unit_test(test_an_unanswered_hello_is_repeated),
 		cmocka_unit_test(
 			test_the_coordinator_may_ask_for_a_shorter_heartbeat),

@@ -220,22 +220,34 @@ static void make_ready(struct peers *ps, struct peer *p)
 		list_append(&ps->ready, &p->ready);
 }
 
+/* Who can take something from this lane now and is suspect, or is not. NULL if
+ * there is none. */
+static struct list *find_place(const struct peers *ps, const struct lane *lane,
+			       bool suspect)
+{
+	LIST_EACH(node, &lane->resource->links) {
+		const struct peer *p = LINK_OF_RESOURCE(node)->peer;
+
+		if (p->suspect == suspect && serves(p, lane) &&
+		    has_place(ps, p))
+			return node;
+	}
+	return NULL;
+}
+
 /* Something waits in this lane: make a peer ready that can take it, another
- * one each time. */
+ * one each time, and a suspect one only if nobody else can. */
 static void wake(struct peers *ps, struct lane *lane)
 {
-	struct list *links = &lane->resource->links;
+	struct list *node = find_place(ps, lane, false);
 
-	LIST_EACH(node, links) {
-		struct peer *p = LINK_OF_RESOURCE(node)->peer;
-
-		if (!serves(p, lane) || !has_place(ps, p))
-			continue;
-		make_ready(ps, p);
-		list_remove(node);
-		list_append(links, node);
+	if (!node)
+		node = find_place(ps, lane, true);
+	if (!node)
 		return;
-	}
+	make_ready(ps, LINK_OF_RESOURCE(node)->peer);
+	list_remove(node);
+	list_append(&lane->resource->links, node);
 }
 
 static void wake_lanes_of(struct peers *ps, struct resource *r)
@@ -290,7 +302,14 @@ void peers_queue(struct peers *ps, struct lane *lane, struct bytes instance,
 		wake(ps, lane);
 }
 
-static struct list *next_of(struct peer *p)
+/* May it take from this lane? */
+static bool may_take(const struct peers *ps, const struct peer *p,
+		     const struct lane *lane)
+{
+	return serves(p, lane) && !(p->suspect && find_place(ps, lane, false));
+}
+
+static struct list *next_of(const struct peers *ps, struct peer *p)
 {
 	if (!list_empty(&p->queue))
 		return list_first(&p->queue);
@@ -298,7 +317,8 @@ static struct list *next_of(struct peer *p)
 		LIST_EACH(l, &LINK_OF_PEER(node)->resource->lanes) {
 			struct lane *lane = LANE_OF(l);
 
-			if (list_empty(&lane->waiting) || !serves(p, lane))
+			if (list_empty(&lane->waiting) ||
+			    !may_take(ps, p, lane))
 				continue;
 			/* The next time another resource comes first. */
 			list_remove(node);
@@ -317,16 +337,17 @@ struct list *peers_next(struct peers *ps, struct peer **to)
 		struct peer *p = CONTAINER_OF(list_first(&ps->ready),
 					      struct peer, ready);
 		bool place = has_place(ps, p);
-		struct list *node = place ? next_of(p) : NULL;
+		struct list *node = place ? next_of(ps, p) : NULL;
 
 		if (node) {
 			*to = p;
 			return node;
 		}
 		list_remove(&p->ready);
-		if (place)
+		if (place && !p->suspect)
 			continue;
-		/* Full: what still waits in its lanes may go to others. */
+		/* Full, or not to be bothered: what still waits in its lanes
+		 * may go to others. These do take it, so this ends. */
 		LIST_EACH(link, &p->links)
 			wake_lanes_of(ps, LINK_OF_PEER(link)->resource);
 	}

@@ -11,8 +11,10 @@
  *    application, AT or not. What cannot be sent now waits in its lane, or in
  *    the queue of the very instance that registered it.
  *  - A peer takes in_flight_max commands at once. One that let a command time
- *    out is suspect: it gets one at a time until it answers, and what waited
- *    for it alone goes back to the lanes. So a black hole holds up nobody.
+ *    out is suspect until it answers, be it late, or comes anew: what waited
+ *    for it alone goes back to the lanes, and of these it gets one at a time,
+ *    and only what nobody healthy has a place for, which would wait anyway.
+ *    So a black hole holds up nobody, and is asked again if need be.
  *  - A resource that is an origin ("http://…") is nobody's to offer: while
  *    there are lanes of it, it has a peer of its own, made up (peer_is_url),
  *    that takes what is in them, whatever their application is.

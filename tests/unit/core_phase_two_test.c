@@ -711,6 +711,35 @@ static void test_a_suspect_is_trusted_again_when_it_answers(void **state)
 	assert_int_equal(desk_status(d, xid), GTX_COMMITTED);
 }
 
+/* Nor does a branch lose time there again. */
+static void test_what_timed_out_goes_to_who_is_healthy(void **state)
+{
+	struct desk *d = *state;
+
+	desk_peer(d, 2, "app", "i2", "R");
+	for (int i = 0; i < 4; i++) {
+		struct bytes xid;
+		uint64_t b = one_branch(d, MODE_TCC, true, &xid);
+
+		assert_int_equal(desk_command(d, b)->peer, i ? 2 : 1);
+		if (i == 0)
+			desk_pass(d, 1100); /* no answer, and the back-off */
+		assert_int_equal(desk_command(d, b)->peer, 2);
+		desk_done(d, desk_command(d, b), BRANCH_COMMIT_RETRYABLE, "no");
+		desk_pass(d, 200);
+		assert_int_equal(desk_command(d, b)->peer, 2);
+		desk_done(d, desk_command(d, b), BRANCH_COMMITTED, NULL);
+		assert_int_equal(desk_status(d, xid), GTX_COMMITTED);
+	}
+	desk_done(d, &d->commands[0], BRANCH_COMMITTED, NULL); /* late */
+	for (int i = 0; i < 2; i++) {
+		struct bytes xid;
+		uint64_t b = one_branch(d, MODE_TCC, true, &xid);
+
+		assert_int_equal(desk_command(d, b)->peer, 1);
+	}
+}
+
 static void test_a_peer_that_changes_its_resources(void **state)
 {
 	struct desk *d = *state;
@@ -907,6 +936,7 @@ int main(void)
 		T(test_a_branch_may_be_another_applications),
 		T(test_a_black_hole_holds_up_nobody),
 		T(test_a_suspect_is_trusted_again_when_it_answers),
+		T(test_what_timed_out_goes_to_who_is_healthy),
 		T(test_a_peer_that_changes_its_resources),
 		T(test_new_limits_count_from_now_on),
 		T(test_peers_have_a_limit),

@@ -112,8 +112,12 @@ static int emit(struct core *c, const struct answer *a)
 		.holder_age_ms = a->holder_age_ms,
 		.detail = a->detail,
 		.existed = a->existed,
+		.change = a->change,
 	};
+	const struct gtx *g = a->operated ? gtx_find(c, a->gtx) : NULL;
 
+	if (g)
+		r.revision = gtx_revision(g);
 	if (a->gtx)
 		r.xid = fx_xid(fx, c->config.coordinator, a->gtx);
 	if (a->holder)
@@ -133,15 +137,16 @@ static int own_texts(struct core *c, struct ask *ask, const struct answer *a)
 	ask->answer = *a;
 	ask->answer.key = (struct bytes){ 0 };
 	ask->answer.detail = ask->answer.name = ask->answer.version =
-		(struct bytes){ 0 };
+		ask->answer.change = (struct bytes){ 0 };
 	if (model_dup(&ask->answer.detail, c->mem, a->detail) != OK ||
 	    model_dup(&ask->answer.name, c->mem, a->name) != OK ||
-	    model_dup(&ask->answer.version, c->mem, a->version) != OK)
+	    model_dup(&ask->answer.version, c->mem, a->version) != OK ||
+	    model_dup(&ask->answer.change, c->mem, a->change) != OK)
 		return E_NOMEM;
 	return OK;
 }
 
-int answer_stage(struct core *c, const struct answer *a, uint64_t rests_on,
+static int stage(struct core *c, const struct answer *a, uint64_t rests_on,
 		 uint64_t until_ms, struct ask **out)
 {
 	struct ask *ask;
@@ -168,6 +173,19 @@ int answer_stage(struct core *c, const struct answer *a, uint64_t rests_on,
 	return OK;
 }
 
+int answer_stage(struct core *c, const struct answer *a, uint64_t rests_on,
+		 uint64_t until_ms, struct ask **out)
+{
+	struct answer full = *a;
+	int rc;
+
+	*out = NULL;
+	if (!c->operation)
+		return stage(c, a, rests_on, until_ms, out);
+	rc = operation_note(c, &full, &rests_on);
+	return rc == OK ? stage(c, &full, rests_on, 0, out) : rc;
+}
+
 void answer_commit(struct core *c, struct ask *ask)
 {
 	if (ask)
@@ -179,6 +197,7 @@ void answer_discard(struct core *c, struct ask *ask)
 	model_free_bytes(c->mem, ask->answer.detail);
 	model_free_bytes(c->mem, ask->answer.name);
 	model_free_bytes(c->mem, ask->answer.version);
+	model_free_bytes(c->mem, ask->answer.change);
 	c->n_timers--;
 	mem_free(c->mem, ask);
 }

@@ -312,7 +312,8 @@ static void hand_out(struct core *c, struct effects *out)
 	for (size_t i = 0; i < c->fx.n; i++) {
 		const struct effect *e = &c->fx.items[i];
 
-		if (e->type != FX_PUT && e->type != FX_DELETE)
+		if (e->type != FX_PUT && e->type != FX_DELETE &&
+		    e->type != FX_AUDIT)
 			continue;
 		rows++;
 		out->forced |= e->forced;

@@ -282,7 +282,7 @@ struct request {
 	enum resolution resolution; /* RESOLVE */
 	struct bytes
 		text; /* RESOLVE: values; ROLLBACK, RETRY: why, for history */
-	struct bytes reason; /* RESOLVE, SAGA_MOVE: why, for history */
+	struct bytes reason; /* RESOLVE, SAGA_MOVE, and with .actor: why */
 
 	/* SAGA_START: .name is the machine and .version its version (empty:
 	 * the newest), or .text is a document of its own (name empty).
@@ -300,6 +300,20 @@ struct request {
 	struct bytes input;
 	enum saga_move move; /* SAGA_MOVE */
 	uint32_t task; /* SAGA_MOVE: SKIP only this one; UINT32_MAX: all */
+	/*
+	 * Who asks, if it is a person or a program that operates: "user alice",
+	 * "token deploy". COMMIT, ROLLBACK, RETRY, RESOLVE and SAGA_MOVE want a
+	 * .reason then (E_INVALID without), are not waited for (.wait_ms), and
+	 * are written to the audit log before they are answered, refused ones,
+	 * too. So are MACHINE_PUT, …_DROP, SUBSCRIBE and UNSUBSCRIBE.
+	 */
+	struct bytes actor;
+	/* The same five: the gtx_view.revision that the operator saw; 0: any.
+	 * If it is another one now: E_CONFLICT, with the present one. */
+	uint64_t revision;
+	/* All nine: change nothing, and write no audit; what would be answered
+	 * is, with .change, and .status as it is. Others: E_INVALID. */
+	bool dry_run;
 	/* SUBSCRIBE, UNSUBSCRIBE: .name is the topic; .resource the target. The
 	 * same subscriber again replaces its target. UNSUBSCRIBE of one that is
 	 * not there: E_NOTFOUND. */
@@ -315,7 +329,8 @@ struct request {
  *   E_UNKNOWN     this store never gave such a number: it was replaced by a new
  *                 or an older one since. Nothing may be presumed
  *   E_STATE       not in .status: e.g. commit of one that rolled back
- *   E_CONFLICT    locks: the holder is in .holder, .key, .holder_age_ms
+ *   E_CONFLICT    locks: the holder is in .holder, .key, .holder_age_ms;
+ *                 an operator's: the transaction has changed, see .revision
  *   E_DEADLOCK    locks: waiting would close a cycle; holder as above
  *   E_TIMEOUT     locks: waited as long as asked; holder as above
  *   E_LIMIT       a limit of the configuration; .text names it
@@ -342,6 +357,12 @@ struct reply {
 	struct bytes detail;
 	struct bytes name, version; /* MACHINE_PUT */
 	bool existed; /* BEGIN, SAGA_START, MACHINE_PUT, SUBSCRIBE */
+	/* Of a request with .actor, .revision or .dry_run. What was done, or
+	 * would be: {"before": {"status", "revision"}, "after": {"status"},
+	 * "changes": [sentences]}; and where the transaction is when this
+	 * leaves (0: it is not there any more). */
+	struct bytes change;
+	uint64_t revision;
 };
 
 /* ---- commands: phase two, and what else participants are told ---- */
@@ -460,6 +481,7 @@ enum effect_type {
 	FX_COMMAND, /* may be lost; ends in EV_BRANCH_DONE or a time-out */
 	FX_HISTORY, /* a line for .history.gtx; lazy, bounded, for people */
 	FX_ARCHIVE, /* a finished transaction for the console; lazy */
+	FX_AUDIT,   /* what an operator did; counts as a row, forced */
 };
 
 /* What a line of a history is about, for programs that draw it. The numbers are
@@ -493,6 +515,18 @@ struct history {
 	struct bytes text; /* "branch 7: PhaseTwo_Rollbacked, attempt 2" */
 };
 
+struct audit {
+	uint64_t id; /* the store's; in an effect 0 */
+	uint64_t wall_ms;
+	struct bytes actor;
+	struct bytes action; /* one word: "retry", "login", … */
+	struct bytes xid;    /* or empty */
+	uint64_t branch;     /* 0: none */
+	struct bytes reason;
+	struct bytes detail; /* JSON: reply .change, or what fits the action */
+	int err;             /* what it was answered */
+};
+
 struct archive {
 	uint64_t gtx;
 	enum gtx_status status;
@@ -507,13 +541,14 @@ struct archive {
 
 struct effect {
 	enum effect_type type;
-	bool forced; /* PUT: a promise waits for it */
+	bool forced; /* PUT, AUDIT: a promise waits for it */
 	union {
 		struct row row;
 		struct reply reply;
 		struct command command;
 		struct history history;
 		struct archive archive;
+		struct audit audit;
 	};
 };
 
@@ -578,6 +613,9 @@ struct gtx_view {
 	struct bytes machine, version, business_key; /* of a saga */
 	struct bytes check;                          /* of a message */
 	const char *why; /* why it is not finished yet, for people; or NULL */
+	/* Of its status and those of its branches; of a saga, of where it is:
+	 * another state, another number, never 0. Attempts don't count. */
+	uint64_t revision;
 };
 
 struct branch_view {

@@ -248,7 +248,8 @@ int decide(struct core *c, struct gtx *g, enum gtx_event event,
 	struct decision d = plan(g, event);
 
 	d.rq = rq;
-	d.why = rq ? rq->text : (struct bytes){ 0 };
+	if (rq)
+		d.why = request_why(c, rq);
 	return carry_out(c, g, event, d);
 }
 

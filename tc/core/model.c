@@ -268,6 +268,7 @@ static const size_t texts[] = {
 	offsetof(struct request, business_key),
 	offsetof(struct request, input),
 	offsetof(struct request, subscriber),
+	offsetof(struct request, actor),
 };
 
 static struct bytes *text_of(struct request *rq, size_t i)

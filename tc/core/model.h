@@ -28,6 +28,7 @@
 #include "tc/core/ids.h"
 #include "tc/core/job.h"
 #include "tc/core/lock_wait.h"
+#include "tc/core/operation.h"
 #include "tc/core/peers.h"
 #include "tc/core/record.h"
 #include "tc/core/roll.h"
@@ -56,8 +57,10 @@ struct answer {
 	/* What is wrong, or which limit: static, or of this step in answers
 	 * that leave at once. */
 	const char *what;
-	struct bytes detail, name, version; /* an ask owns copies of these */
+	/* An ask owns copies of these. */
+	struct bytes detail, name, version, change;
 	bool existed;
+	bool operated; /* with the revision of when it leaves */
 };
 
 /* An answer that has to wait. */
@@ -170,6 +173,8 @@ struct core {
 	uint64_t jitter;
 	uint64_t command; /* last one given */
 	uint64_t life;    /* in the upper bits of a call's number */
+
+	struct operation *operation; /* under way in this unit, or NULL */
 
 	uint64_t seq;        /* of the last step that had rows */
 	uint64_t stored;     /* durable up to here */
@@ -516,6 +521,8 @@ void saga_check(const struct core *c, const struct gtx *g);
 /* ---- requests (request.c, operate.c) ---- */
 
 MUST_CHECK int handle_request(struct core *c, const struct request *rq);
+/* The same, whoever asks. */
+MUST_CHECK int handle_plain(struct core *c, const struct request *rq);
 /* Answers itself if it can't be found. *out NULL: it is answered. */
 MUST_CHECK int request_gtx(struct core *c, const struct request *rq,
 			   struct gtx **out);

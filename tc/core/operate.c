@@ -57,7 +57,7 @@ static enum gtx_status after_retry(const struct gtx *g,
 static int stage_retry(struct core *c, struct gtx *g, const struct request *rq,
 		       enum gtx_status next)
 {
-	struct bytes why = model_cut(rq->text, c->config.text_max);
+	struct bytes why = request_why(c, rq);
 	struct gtx_record gr = gtx_record(g);
 
 	LIST_EACH(node, &g->branches) {
@@ -166,7 +166,7 @@ static int stage_resolve(struct core *c, struct branch *b,
 	struct gtx *g = b->gtx;
 	struct branch_record r = branch_record(b);
 	struct gtx_record gr = gtx_record(g);
-	struct bytes why = model_cut(rq->reason, c->config.text_max);
+	struct bytes why = request_why(c, rq);
 
 	r.status = taken_up(g, b);
 	r.failures = 0;

@@ -498,7 +498,7 @@ static int handle_ids(struct core *c, const struct request *rq)
 	return rc;
 }
 
-int handle_request(struct core *c, const struct request *rq)
+int handle_plain(struct core *c, const struct request *rq)
 {
 	switch (rq->type) {
 	case RQ_BEGIN:
@@ -537,4 +537,14 @@ int handle_request(struct core *c, const struct request *rq)
 	default:
 		return request_deny(c, rq, E_INVALID, "unknown request");
 	}
+}
+
+int handle_request(struct core *c, const struct request *rq)
+{
+	if (is_operated(rq))
+		return operate(c, rq);
+	if (rq->dry_run)
+		return request_deny(c, rq, E_INVALID,
+				    "this cannot be tried without doing it");
+	return handle_plain(c, rq);
 }

@@ -352,7 +352,7 @@ static int move_and_answer(struct core *c, const struct request *rq,
 }
 
 static int move(struct core *c, const struct request *rq, struct gtx *g,
-		enum saga_move how, struct bytes reason)
+		enum saga_move how)
 {
 	static const enum saga_event_type events[] = {
 		[MOVE_FORWARD] = SAGA_EV_FORWARD,
@@ -362,7 +362,7 @@ static int move(struct core *c, const struct request *rq, struct gtx *g,
 	struct saga_event e = {
 		.type = events[how],
 		.task = rq->type == RQ_SAGA_MOVE ? rq->task : SAGA_NO_TASK,
-		.message = model_cut(reason, c->config.text_max)
+		.message = request_why(c, rq),
 	};
 	int rc;
 
@@ -394,17 +394,17 @@ int handle_saga_move(struct core *c, const struct request *rq)
 		return say_no(c, rq, g, E_STATE, "it is no saga");
 	if ((int)rq->move < MOVE_FORWARD || rq->move > MOVE_SKIP)
 		return say_no(c, rq, g, E_INVALID, "unknown move");
-	return move(c, rq, g, rq->move, rq->reason);
+	return move(c, rq, g, rq->move);
 }
 
 int saga_rollback(struct core *c, const struct request *rq, struct gtx *g)
 {
-	return move(c, rq, g, MOVE_COMPENSATE, rq->text);
+	return move(c, rq, g, MOVE_COMPENSATE);
 }
 
 int saga_retry(struct core *c, const struct request *rq, struct gtx *g)
 {
-	return move(c, rq, g, MOVE_FORWARD, rq->text);
+	return move(c, rq, g, MOVE_FORWARD);
 }
 
 int saga_refuse(struct core *c, const struct request *rq, struct gtx *g)

@@ -291,6 +291,8 @@ void saga_run_commit(struct core *c, struct gtx *g, struct saga_move_staged *m)
 
 		list_remove(node);
 		list_append(&g->saga->calls, node);
+		if (call->task >= g->saga->tasks)
+			g->saga->tasks = call->task + 1;
 		job_hold(c, &call->job, row_seq(c));
 		job_queue(c, &call->job);
 	}

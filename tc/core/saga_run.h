@@ -43,6 +43,7 @@ struct saga_run {
 	struct bytes error;       /* owned; "name: message", for people */
 	enum saga_status status;
 	bool backward;
+	uint32_t tasks;      /* called up to here, since it was loaded */
 	struct list calls;   /* attempts, oldest first */
 	struct list resumes; /* on saga_core.resumes after a load */
 

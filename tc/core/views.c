@@ -130,6 +130,7 @@ static struct gtx_view view_of(const struct gtx *g, uint64_t now_ms)
 		.last_error = last_error(g),
 		.kind = g->kind,
 		.why = why_gtx(g),
+		.revision = gtx_revision(g),
 	};
 
 	if (g->saga)

@@ -76,6 +76,8 @@ static void log_command(const struct command *c)
 /* Worth a line whatever the level: somebody has to act. */
 static bool alarming(const struct effect *fx)
 {
+	if (fx->type == FX_AUDIT)
+		return true;
 	if (fx->type != FX_PUT)
 		return false;
 	if (fx->row.table == ROW_GTX)
@@ -83,6 +85,14 @@ static bool alarming(const struct effect *fx)
 	return fx->row.table == ROW_BRANCH &&
 	       (fx->row.status == BRANCH_COMMIT_UNRETRYABLE ||
 		fx->row.status == BRANCH_ROLLBACK_UNRETRYABLE);
+}
+
+static void log_audit(const struct audit *a)
+{
+	LOG_INFO("operator", LOG_B("actor", a->actor),
+		 LOG_B("action", a->action), LOG_B("xid", a->xid),
+		 LOG_U("branch", a->branch), LOG_B("reason", a->reason),
+		 LOG_S("answer", err_name(a->err)));
 }
 
 void log_effects(struct bytes coordinator, const struct effects *fx)
@@ -99,6 +109,8 @@ void log_effects(struct bytes coordinator, const struct effects *fx)
 			log_reply(&e->reply);
 		else if (e->type == FX_COMMAND)
 			log_command(&e->command);
+		else if (e->type == FX_AUDIT)
+			log_audit(&e->audit);
 		else
 			log_with_xid(&xid, coordinator, e);
 	}

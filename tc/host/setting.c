@@ -110,6 +110,10 @@ const struct setting settings[] = {
 	  1, MANY, false, "Lines of history of one transaction." },
 	{ "history_keep", NULL, SET_TIME, AT(store.history_keep_ms),
 	  0, 10 * YEAR, false, "How long they are kept." },
+	{ "audit_max", NULL, SET_NUMBER, AT(store.audit_max),
+	  0, MANY, false, "Entries of the audit log." },
+	{ "audit_keep", NULL, SET_TIME, AT(store.audit_keep_ms),
+	  0, 10 * YEAR, false, "How long they are kept." },
 
 	{ "connections_max", "Agents", SET_NUMBER, AT(agents.connections_max),
 	  1, MANY, false, "Agents connected at the same time." },

@@ -63,7 +63,7 @@ static bool own_reply(struct arena *a, struct reply *r)
 {
 	return own(a, &r->xid) && own(a, &r->holder) && own(a, &r->key) &&
 	       own(a, &r->text) && own(a, &r->detail) && own(a, &r->name) &&
-	       own(a, &r->version);
+	       own(a, &r->version) && own(a, &r->change);
 }
 
 static bool own_command(struct arena *a, struct command *c)
@@ -86,6 +86,10 @@ static bool own_effect(struct arena *a, struct effect *fx)
 		return own(a, &fx->archive.name) &&
 		       own(a, &fx->archive.application) &&
 		       own(a, &fx->archive.detail);
+	case FX_AUDIT:
+		return own(a, &fx->audit.actor) && own(a, &fx->audit.action) &&
+		       own(a, &fx->audit.xid) && own(a, &fx->audit.reason) &&
+		       own(a, &fx->audit.detail);
 	case FX_REPLY:
 		return own_reply(a, &fx->reply);
 	case FX_COMMAND:

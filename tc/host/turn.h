@@ -19,7 +19,7 @@ struct effect_list {
 };
 
 struct turn {
-	struct effect_list rows; /* PUT, DELETE, HISTORY, ARCHIVE */
+	struct effect_list rows; /* PUT, DELETE, HISTORY, ARCHIVE, AUDIT */
 	struct effect_list out;  /* REPLY, COMMAND */
 	uint64_t seq;            /* of the last step in rows */
 	bool forced;             /* one of them is waited for */

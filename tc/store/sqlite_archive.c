@@ -65,6 +65,28 @@ int sqlite_put_history(struct store_sqlite *s, const struct history *h)
 	return run(trim);
 }
 
+int sqlite_put_audit(struct store_sqlite *s, const struct audit *a)
+{
+	sqlite3_stmt *st = s->statements[SQL_AUDIT];
+	int rc = bind_bytes(st, 2, a->actor);
+
+	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)a->wall_ms);
+	(void)sqlite3_bind_int64(st, 5, (sqlite3_int64)a->branch);
+	(void)sqlite3_bind_int(st, 8, a->err);
+	if (rc == SQLITE_OK)
+		rc = bind_bytes(st, 3, a->action);
+	if (rc == SQLITE_OK)
+		rc = bind_bytes(st, 4, a->xid);
+	if (rc == SQLITE_OK)
+		rc = bind_bytes(st, 6, a->reason);
+	if (rc == SQLITE_OK)
+		rc = bind_bytes(st, 7, a->detail);
+	if (rc == SQLITE_OK)
+		rc = run(st);
+	s->n_audit++;
+	return rc;
+}
+
 /* ---- pruning ---- */
 
 struct prune {
@@ -136,7 +158,7 @@ static int prune_one(struct store_sqlite *s, const struct prune *p,
 
 bool sqlite_prune(struct store_sqlite *s, uint64_t wall_ms)
 {
-	const struct prune both[] = {
+	const struct prune all[] = {
 		{ "SELECT count(*) FROM archive",
 		  "DELETE FROM archive WHERE ended_ms < ?1 AND gtx IN "
 		  "(SELECT gtx FROM archive ORDER BY gtx LIMIT ?2)",
@@ -150,6 +172,12 @@ bool sqlite_prune(struct store_sqlite *s, uint64_t wall_ms)
 		  "DELETE FROM history WHERE ?1 = 0 AND gtx IN " STORIES_DONE,
 		  s->options.history_max, s->options.history_keep_ms,
 		  &s->n_history },
+		{ "SELECT count(*) FROM audit",
+		  "DELETE FROM audit WHERE wall_ms < ?1 AND id IN "
+		  "(SELECT id FROM audit ORDER BY id LIMIT ?2)",
+		  "DELETE FROM audit WHERE ?1 = 0 AND id IN "
+		  "(SELECT id FROM audit ORDER BY id LIMIT ?2)",
+		  s->options.audit_max, s->options.audit_keep_ms, &s->n_audit },
 	};
 	size_t gone = 0, total = 0;
 	int rc = SQLITE_OK;
@@ -157,8 +185,8 @@ bool sqlite_prune(struct store_sqlite *s, uint64_t wall_ms)
 	/* Lazy, like everything here: no sync, the next durable batch has it. */
 	if (s->full && sqlite_run(s, "PRAGMA synchronous=NORMAL") == SQLITE_OK)
 		s->full = false;
-	for (size_t i = 0; i < ARRAY_LEN(both) && rc == SQLITE_OK; i++) {
-		rc = prune_one(s, &both[i], wall_ms, &gone);
+	for (size_t i = 0; i < ARRAY_LEN(all) && rc == SQLITE_OK; i++) {
+		rc = prune_one(s, &all[i], wall_ms, &gone);
 		total += gone;
 	}
 	if (rc != SQLITE_OK)
@@ -293,6 +321,47 @@ int sqlite_history(struct store *s, uint64_t number,
 		};
 
 		each(ctx, &h);
+	}
+	return query_end(s, st);
+}
+
+static struct audit column_audit(sqlite3_stmt *st)
+{
+	return (struct audit){
+		.id = (uint64_t)sqlite3_column_int64(st, 0),
+		.wall_ms = (uint64_t)sqlite3_column_int64(st, 1),
+		.actor = column_bytes(st, 2),
+		.action = column_bytes(st, 3),
+		.xid = column_bytes(st, 4),
+		.branch = (uint64_t)sqlite3_column_int64(st, 5),
+		.reason = column_bytes(st, 6),
+		.detail = column_bytes(st, 7),
+		.err = sqlite3_column_int(st, 8),
+	};
+}
+
+int sqlite_audits(struct store *s, uint64_t before, size_t limit,
+		  bool (*each)(void *ctx, const struct audit *), void *ctx)
+{
+	sqlite3_stmt *st;
+	bool more = limit > 0;
+	int rc;
+
+	if (before == 0 || before > INT64_MAX)
+		before = INT64_MAX;
+	if (!more)
+		return OK;
+	rc = query(s,
+		   "SELECT id, wall_ms, actor, action, xid, branch, reason, "
+		   "detail, err FROM audit WHERE id < ?1 ORDER BY id DESC "
+		   "LIMIT ?2",
+		   before, limit, &st);
+	if (rc != OK)
+		return rc;
+	while (more && sqlite3_step(st) == SQLITE_ROW) {
+		struct audit a = column_audit(st);
+
+		more = each(ctx, &a);
 	}
 	return query_end(s, st);
 }

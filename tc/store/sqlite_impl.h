@@ -20,6 +20,7 @@ enum sql {
 	SQL_DELETE = SQL_PUT + ROW_TABLES,   /* one for each table */
 	SQL_ARCHIVE = SQL_DELETE + ROW_TABLES,
 	SQL_HISTORY,
+	SQL_AUDIT,
 	SQL_HISTORY_TRIM,
 	SQL_STATEMENTS,
 };
@@ -37,6 +38,7 @@ struct store_sqlite {
 	int wal_pages;    /* not checkpointed yet */
 	size_t n_archive; /* at most that many */
 	size_t n_history;
+	size_t n_audit;
 	uint64_t history_line; /* the next line's place */
 	uint64_t pruned_ms;
 	bool prune_more;
@@ -81,6 +83,7 @@ MUST_CHECK int sqlite_checkpoint(struct store_sqlite *s, int mode);
 /* SQLite's code. */
 int sqlite_put_archive(struct store_sqlite *s, const struct archive *a);
 int sqlite_put_history(struct store_sqlite *s, const struct history *h);
+int sqlite_put_audit(struct store_sqlite *s, const struct audit *a);
 /* Drop what is beyond age and count, a little. True: there is more. */
 bool sqlite_prune(struct store_sqlite *s, uint64_t wall_ms);
 int sqlite_archived(struct store *s, uint64_t before, size_t limit,
@@ -90,5 +93,7 @@ int sqlite_archived_one(struct store *s, uint64_t number,
 			void *ctx);
 int sqlite_history(struct store *s, uint64_t number,
 		   void (*each)(void *ctx, const struct history *), void *ctx);
+int sqlite_audits(struct store *s, uint64_t before, size_t limit,
+		  bool (*each)(void *ctx, const struct audit *), void *ctx);
 
 #endif

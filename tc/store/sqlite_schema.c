@@ -8,6 +8,7 @@
  *   1  meta, gtx, branch, tombstone; archive, history, fence
  *   2  also saga, machine, topic; archive has kind and detail
  *   3  history has kind, branch, task and attempt
+ *   4  also audit
  *
  * What changes a format: raise STORE_SQLITE_VERSION, let put_tables() make the
  * new one, and add a step to sqlite_upgrade() and a file of the old one,
@@ -61,6 +62,18 @@ static void put_row_table(struct buf *b, enum row_table t)
 		   table_names[t]);
 }
 
+/* AUTOINCREMENT: a number that was dropped is not given again, so that a page
+ * of the log never goes back. */
+static void put_audit(struct buf *b)
+{
+	buf_put_text(b, "CREATE TABLE audit("
+			"id INTEGER PRIMARY KEY AUTOINCREMENT,"
+			" wall_ms INTEGER NOT NULL, actor TEXT NOT NULL,"
+			" action TEXT NOT NULL, xid TEXT NOT NULL,"
+			" branch INTEGER NOT NULL, reason TEXT NOT NULL,"
+			" detail TEXT NOT NULL, err INTEGER NOT NULL);");
+}
+
 static void put_tables(struct buf *b)
 {
 	for (int t = 0; t < ROW_TABLES; t++)
@@ -82,6 +95,7 @@ static void put_tables(struct buf *b)
 			"CREATE TABLE fence(epoch INTEGER NOT NULL,"
 			" digest INTEGER NOT NULL);"
 			"INSERT INTO fence VALUES(0, 0);");
+	put_audit(b);
 }
 
 /* ---- views ---- */
@@ -129,15 +143,28 @@ static void put_finished(struct buf *b)
 		     "text FROM history ORDER BY gtx, line;");
 }
 
+static void put_audits(struct buf *b)
+{
+	buf_put_text(b, "CREATE VIEW audits AS SELECT id, ");
+	put_time(b, "wall_ms", "at");
+	buf_printf(b,
+		   ", actor, action, xid, branch, reason, "
+		   "CASE err WHEN %d THEN 'done' ELSE 'refused' END AS answer, "
+		   "detail FROM audit ORDER BY id;",
+		   OK);
+}
+
 static void put_views(struct buf *b)
 {
-	static const char *const views[] = { "unfinished", "branches", "sagas",
-					     "finished", "story" };
+	static const char *const views[] = {
+		"unfinished", "branches", "sagas", "finished", "story", "audits"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		buf_printf(b, "DROP VIEW IF EXISTS %s;", views[i]);
 	put_unfinished(b);
 	put_finished(b);
+	put_audits(b);
 }
 
 /* ---- doing it ---- */
@@ -208,6 +235,8 @@ int sqlite_upgrade(struct store_sqlite *s)
 		put_format_2(&b);
 	if (version < 3)
 		put_format_3(&b);
+	if (version < 4)
+		put_audit(&b);
 	put_views(&b);
 	return run_script(s, &b, "bringing it to this version's format");
 }

@@ -72,6 +72,19 @@ int store_archived_one(struct store *s, uint64_t number,
 	return s->ops->archived_one(s, number, each, ctx);
 }
 
+int store_audit(struct store *s, const struct audit *audit, uint64_t epoch)
+{
+	struct effect fx = { .type = FX_AUDIT, .audit = *audit };
+
+	return store_apply(s, &fx, 1, epoch, true);
+}
+
+int store_audits(struct store *s, uint64_t before, size_t limit,
+		 bool (*each)(void *ctx, const struct audit *), void *ctx)
+{
+	return s->ops->audits(s, before, limit, each, ctx);
+}
+
 int store_history(struct store *s, uint64_t number,
 		  void (*each)(void *ctx, const struct history *), void *ctx)
 {

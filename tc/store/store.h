@@ -40,8 +40,8 @@ MUST_CHECK int store_load(struct store *s,
 			  void *ctx, uint64_t *epoch);
 
 /*
- * Do every FX_PUT, FX_DELETE, FX_HISTORY and FX_ARCHIVE of effects[0..n) in
- * one transaction; other effects are skipped. With `durable` it has reached
+ * Do every FX_PUT, FX_DELETE, FX_HISTORY, FX_ARCHIVE and FX_AUDIT of
+ * effects[0..n) in one transaction; other effects are skipped. With `durable` it has reached
  * the disk when the call returns; without, it will with the next durable one.
  *
  * OK
@@ -51,8 +51,8 @@ MUST_CHECK int store_load(struct store *s,
 MUST_CHECK int store_apply(struct store *s, const struct effect *effects,
 			   size_t n, uint64_t epoch, bool durable);
 
-/* Housekeeping when there's nothing else to do: checkpoint, drop archive and
- * history lines beyond the configured age and count. True: more is left. */
+/* Housekeeping when there's nothing else to do: checkpoint, drop archive,
+ * history lines and audits beyond the configured age and count. True: more is left. */
 bool store_idle(struct store *s, uint64_t wall_ms);
 
 /* Finished transactions, newest first, numbers below `before` (0: from the
@@ -69,6 +69,17 @@ MUST_CHECK int store_archived_one(struct store *s, uint64_t number,
 MUST_CHECK int store_history(struct store *s, uint64_t number,
 			     void (*each)(void *ctx, const struct history *),
 			     void *ctx);
+
+/* Write down what somebody did that the core has no part in: a login, another
+ * configuration. A durable batch of its own, after those given before; errors
+ * of store_apply(). Its .id is given by the store. */
+MUST_CHECK int store_audit(struct store *s, const struct audit *audit,
+			   uint64_t epoch);
+/* What operators did, newest first, .id below `before` (0: from the newest), at
+ * most `limit`. Stops when `each` returns false. */
+MUST_CHECK int store_audits(struct store *s, uint64_t before, size_t limit,
+			    bool (*each)(void *ctx, const struct audit *),
+			    void *ctx);
 
 struct store_stats {
 	uint64_t batches;         /* applied transactions */

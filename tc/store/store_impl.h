@@ -25,6 +25,8 @@ struct store_ops {
 	int (*history)(struct store *s, uint64_t number,
 		       void (*each)(void *ctx, const struct history *),
 		       void *ctx);
+	int (*audits)(struct store *s, uint64_t before, size_t limit,
+		      bool (*each)(void *ctx, const struct audit *), void *ctx);
 	void (*close)(struct store *s);
 };
 

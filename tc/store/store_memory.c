@@ -35,12 +35,19 @@ struct finished {
 	struct archive archive;
 };
 
+struct written {
+	struct list link;
+	struct audit audit;
+};
+
 struct store_memory {
 	struct store base;
 	struct map rows;
 	struct list undo; /* head is the newest */
 	struct list lines;
 	struct list archive; /* head is the newest */
+	struct list audits;  /* the same */
+	uint64_t n_audits;
 	uint64_t epoch;
 	uint64_t batch;
 	uint64_t batch_durable;
@@ -226,6 +233,27 @@ static int put_archive(struct store_memory *s, const struct archive *a)
 	return OK;
 }
 
+static int put_audit(struct store_memory *s, const struct audit *a)
+{
+	size_t len = a->actor.len + a->action.len + a->xid.len + a->reason.len +
+		     a->detail.len;
+	struct written *w = mem_alloc(s->base.mem, sizeof *w + len);
+	uint8_t *tail = (uint8_t *)(w + 1);
+
+	if (!w)
+		return E_NOMEM;
+	w->audit = *a;
+	w->audit.id = ++s->n_audits;
+	w->audit.actor = copy_at(tail, a->actor);
+	w->audit.action = copy_at(tail += a->actor.len, a->action);
+	w->audit.xid = copy_at(tail += a->action.len, a->xid);
+	w->audit.reason = copy_at(tail += a->xid.len, a->reason);
+	w->audit.detail = copy_at(tail + a->reason.len, a->detail);
+	list_init(&w->link);
+	list_append(s->audits.next, &w->link); /* before the first: newest */
+	return OK;
+}
+
 static int apply_one(struct store_memory *s, const struct effect *fx)
 {
 	switch (fx->type) {
@@ -239,6 +267,8 @@ static int apply_one(struct store_memory *s, const struct effect *fx)
 		return put_history(s, &fx->history);
 	case FX_ARCHIVE:
 		return put_archive(s, &fx->archive);
+	case FX_AUDIT:
+		return put_audit(s, &fx->audit);
 	case FX_REPLY:
 	case FX_COMMAND:
 		break;
@@ -362,6 +392,22 @@ static int history(struct store *base, uint64_t number,
 	return OK;
 }
 
+static int audits(struct store *base, uint64_t before, size_t limit,
+		  bool (*each)(void *ctx, const struct audit *), void *ctx)
+{
+	size_t n = 0;
+
+	LIST_EACH(l, &self(base)->audits) {
+		struct written *w = CONTAINER_OF(l, struct written, link);
+
+		if (before && w->audit.id >= before)
+			continue;
+		if (n++ == limit || !each(ctx, &w->audit))
+			break;
+	}
+	return OK;
+}
+
 static void close_store(struct store *base)
 {
 	struct store_memory *s = self(base);
@@ -377,6 +423,8 @@ static void close_store(struct store *base)
 		mem_free(base->mem, CONTAINER_OF(l, struct line, link));
 	LIST_EACH(f, &s->archive)
 		mem_free(base->mem, CONTAINER_OF(f, struct finished, link));
+	LIST_EACH(a, &s->audits)
+		mem_free(base->mem, CONTAINER_OF(a, struct written, link));
 	store_fini(base);
 	mem_free(base->mem, s);
 }
@@ -388,6 +436,7 @@ static const struct store_ops ops = {
 	.archived = archived,
 	.archived_one = archived_one,
 	.history = history,
+	.audits = audits,
 	.close = close_store,
 };
 
@@ -405,6 +454,7 @@ int store_memory_new(struct store **out, const struct mem *mem)
 	list_init(&s->undo);
 	list_init(&s->lines);
 	list_init(&s->archive);
+	list_init(&s->audits);
 	*out = &s->base;
 	return OK;
 }

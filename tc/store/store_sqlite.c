@@ -61,6 +61,9 @@ static const struct {
 	{ SQL_HISTORY, false,
 	  "INSERT INTO history(gtx, line, wall_ms, text, kind, branch, task, "
 	  "attempt) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" },
+	{ SQL_AUDIT, false,
+	  "INSERT INTO audit(wall_ms, actor, action, xid, branch, reason, "
+	  "detail, err) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" },
 	{ SQL_HISTORY_TRIM, false,
 	  "DELETE FROM history WHERE gtx = ?1 AND line <= (SELECT line FROM "
 	  "history WHERE gtx = ?1 ORDER BY line DESC LIMIT 1 OFFSET ?2)" },
@@ -177,15 +180,17 @@ static int check_digest(struct store_sqlite *s)
 
 static int take_epoch(struct store_sqlite *s)
 {
-	int64_t epoch = 0, archived = 0, lines = 0;
+	int64_t epoch = 0, archived = 0, lines = 0, audits = 0;
 
 	if (sqlite_run(s, "UPDATE fence SET epoch = epoch + 1") ||
 	    sqlite_number(s, "SELECT epoch FROM fence", &epoch) ||
 	    sqlite_number(s, "SELECT count(*) FROM archive", &archived) ||
-	    sqlite_number(s, "SELECT count(*) FROM history", &lines))
+	    sqlite_number(s, "SELECT count(*) FROM history", &lines) ||
+	    sqlite_number(s, "SELECT count(*) FROM audit", &audits))
 		return sqlite_refuse(s, "taking the next epoch");
 	s->n_archive = (size_t)archived;
 	s->n_history = (size_t)lines;
+	s->n_audit = (size_t)audits;
 	s->history_line = (uint64_t)epoch << 32; /* above those of before */
 	s->epoch = (uint64_t)epoch;
 	return OK;
@@ -314,6 +319,8 @@ static int apply_one(struct store_sqlite *s, const struct effect *fx,
 		return sqlite_put_history(s, &fx->history);
 	case FX_ARCHIVE:
 		return sqlite_put_archive(s, &fx->archive);
+	case FX_AUDIT:
+		return sqlite_put_audit(s, &fx->audit);
 	case FX_REPLY:
 	case FX_COMMAND:
 		break;
@@ -436,6 +443,7 @@ static const struct store_ops ops = {
 	.archived = sqlite_archived,
 	.archived_one = sqlite_archived_one,
 	.history = sqlite_history,
+	.audits = sqlite_audits,
 	.close = close_store,
 };
 
@@ -449,6 +457,8 @@ void store_sqlite_defaults(struct store_sqlite_options *options)
 		.history_max = 1000000,
 		.history_per_gtx_max = 200,
 		.history_keep_ms = 7ull * 24 * 3600 * 1000,
+		.audit_max = 100000,
+		.audit_keep_ms = 365ull * 24 * 3600 * 1000,
 	};
 }
 

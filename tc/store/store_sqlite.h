@@ -23,7 +23,7 @@
  *  - After a failure nothing is written again, not even when closing.
  *
  * For an operator: `sqlite3 -readonly treaty.db` while treatyd is stopped.
- * The views unfinished, branches, sagas, finished and story have names for
+ * The views unfinished, branches, sagas, finished, story and audits have names for
  * numbers and times as text (UTC). application_id is 0x54725479 ("TrTy").
  *
  * A file of an older format is brought to this one when it is loaded; from then
@@ -32,7 +32,7 @@
 
 #include "tc/store/store.h"
 
-#define STORE_SQLITE_VERSION 3 /* user_version of the file */
+#define STORE_SQLITE_VERSION 4 /* user_version of the file */
 
 struct store_sqlite_options {
 	const char *path; /* copied */
@@ -46,6 +46,8 @@ struct store_sqlite_options {
 	size_t history_max; /* lines in all */
 	size_t history_per_gtx_max;
 	uint64_t history_keep_ms;
+	size_t audit_max; /* what operators did */
+	uint64_t audit_keep_ms;
 };
 
 /* Everything but .path. */

@@ -94,6 +94,7 @@ static void take_reply(struct desk *d, const struct reply *from)
 	r->detail = own(d, r->detail);
 	r->name = own(d, r->name);
 	r->version = own(d, r->version);
+	r->change = own(d, r->change);
 }
 
 static void take_command(struct desk *d, const struct command *from)
@@ -109,6 +110,19 @@ static void take_command(struct desk *d, const struct command *from)
 	co->participant = own(d, co->participant);
 	co->service = own(d, co->service);
 	co->method = own(d, co->method);
+}
+
+static void take_audit(struct desk *d, const struct audit *from)
+{
+	struct audit *a = &d->audits[d->n_audits++];
+
+	REQUIRE(d->n_audits < DESK_MAX);
+	*a = *from;
+	a->actor = own(d, a->actor);
+	a->action = own(d, a->action);
+	a->xid = own(d, a->xid);
+	a->reason = own(d, a->reason);
+	a->detail = own(d, a->detail);
 }
 
 static void take(struct desk *d, const struct effects *fx)
@@ -132,6 +146,9 @@ static void take(struct desk *d, const struct effects *fx)
 			d->lines[d->n_history] = e->history;
 			d->history[d->n_history++] =
 				keep(d, mem_text(&mem_heap, e->history.text));
+			break;
+		case FX_AUDIT:
+			take_audit(d, &e->audit);
 			break;
 		case FX_ARCHIVE:
 			REQUIRE(d->n_archives < DESK_MAX);
@@ -168,6 +185,7 @@ void desk_store(struct desk *d)
 	for (size_t i = 0; i < d->n_changes; i++)
 		apply(d, &d->changes[i]);
 	d->n_changes = 0;
+	d->stored = seq;
 	REQUIRE(step(d, (struct event){ .type = EV_STORED, .seq = seq }) == OK);
 }
 
@@ -175,7 +193,7 @@ int desk_step(struct desk *d, struct event event)
 {
 	int rc = step(d, event);
 
-	while (rc == OK && d->auto_store && d->n_changes > 0)
+	while (rc == OK && d->auto_store && d->seq > d->stored)
 		desk_store(d);
 	return rc;
 }
@@ -227,7 +245,8 @@ static void forget_changes(struct desk *d)
 
 void desk_clear(struct desk *d)
 {
-	d->n_replies = d->n_commands = d->n_history = d->n_archives = 0;
+	d->n_replies = d->n_commands = d->n_history = 0;
+	d->n_archives = d->n_audits = 0;
 }
 
 void desk_free(struct desk *d)
@@ -250,7 +269,7 @@ int desk_crash(struct desk *d)
 	d->core = NULL;
 	forget_changes(d);
 	desk_clear(d);
-	d->seq = 0;
+	d->seq = d->stored = 0;
 	d->auto_store = false;
 	REQUIRE(core_new(&d->core, d->mem, &d->config) == OK);
 	for (size_t i = d->n_rows; rc == OK && i-- > 0;) {

@@ -35,7 +35,8 @@ struct desk {
 	uint64_t now_ms;
 	int64_t wall_skew_ms; /* what is wrong with the wall clock */
 	bool auto_store;
-	uint64_t seq; /* of the last step with rows */
+	uint64_t seq;    /* of the last step with rows */
+	uint64_t stored; /* durable up to here */
 	uint64_t forced_steps;
 	uint64_t n_taken; /* puts and deletes so far */
 	uint64_t next_id; /* of requests */
@@ -52,6 +53,8 @@ struct desk {
 	char *history[DESK_MAX];
 	struct history lines[DESK_MAX]; /* without .text */
 	size_t n_history;
+	struct audit audits[DESK_MAX];
+	size_t n_audits;
 	struct archive archives[DESK_MAX];
 	size_t n_archives;
 	void *texts[DESK_MAX * 8]; /* to be freed */

@@ -342,7 +342,11 @@ void sim_letters_operate(void)
 		snprintf(xid, sizeof xid, "tc:1:%" PRIu64, number);
 		event.request = (struct request){ .type = RQ_RETRY,
 						  .id = ++sim.next_rq,
-						  .xid = bytes_of(xid) };
+						  .xid = bytes_of(xid),
+						  .reason = BYTES("well") };
+		if (sim_dice(2))
+			event.request.actor = BYTES("user eve");
+		event.request.dry_run = sim_dice(4) == 0;
 		if (number)
 			sim_step(event);
 	}

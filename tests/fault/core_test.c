@@ -209,6 +209,52 @@ static void a_rollback_that_hangs(struct scene *s)
 	assert_int_equal(status(s, t), GTX_TIMEOUT_ROLLBACKED);
 }
 
+static uint64_t revision(const struct scene *s, uint64_t number)
+{
+	struct gtx_view v;
+
+	assert_int_equal(
+		core_show(s->d->core, number, s->d->now_ms, &v, NULL, NULL),
+		OK);
+	return v.revision;
+}
+
+static int by_eve(struct scene *s, enum request_type type, struct bytes xid,
+		  uint64_t revision, bool dry_run)
+{
+	uint64_t id = ask(s, (struct request){ .type = type,
+					       .xid = xid,
+					       .actor = BYTES("user eve"),
+					       .reason = BYTES("7"),
+					       .revision = revision,
+					       .dry_run = dry_run });
+
+	assert_true(desk_reply(s->d, id)->change.len > 0);
+	return desk_reply(s->d, id)->err;
+}
+
+static void an_operator(struct scene *s)
+{
+	struct bytes t = begin(s);
+	uint64_t b = branch_of(s, add(s, t, MODE_TCC, "e", 0));
+	uint64_t r;
+
+	assert_int_equal(by_eve(s, RQ_ROLLBACK, t, 0, true), OK);
+	assert_int_equal(by_eve(s, RQ_COMMIT, t, 0, true), OK);
+	assert_int_equal(status(s, t), GTX_BEGIN);
+	assert_int_equal(by_eve(s, RQ_COMMIT, t, 0, false), OK);
+	done(s, b, BRANCH_COMMIT_UNRETRYABLE);
+	r = revision(s, b - 1);
+	assert_int_equal(by_eve(s, RQ_ROLLBACK, t, 0, false), E_STATE);
+	assert_int_equal(by_eve(s, RQ_RETRY, t, r + 1, false), E_CONFLICT);
+	assert_int_equal(by_eve(s, RQ_RETRY, t, r, true), OK);
+	assert_int_equal(revision(s, b - 1), r);
+	assert_int_equal(by_eve(s, RQ_RETRY, t, r, false), OK);
+	done(s, b, BRANCH_COMMITTED);
+	assert_int_equal(status(s, t), GTX_COMMITTED);
+	assert_int_equal(by_eve(s, RQ_RETRY, t, 0, true), OK);
+}
+
 static void numbers(struct scene *s)
 {
 	uint64_t id = ask(s, (struct request){ .type = RQ_IDS, .count = 9 });
@@ -372,6 +418,7 @@ static void play(struct scene *s)
 	peer_up(s, 1);
 	a_commit_with_somebody_waiting(s);
 	a_rollback_that_hangs(s);
+	an_operator(s);
 	numbers(s);
 	messages(s);
 	assert_int_equal(core_stats(s->d->core).gtx_now, 0);
@@ -391,20 +438,20 @@ static struct core_config small(void)
 /* What a whole scenario said, all in all. */
 struct traces {
 	uint64_t rows;
-	size_t replies, commands, history, archives;
+	size_t replies, commands, history, archives, audits;
 };
 
 static struct traces traces_of(const struct desk *d)
 {
-	return (struct traces){ d->n_taken, d->n_replies, d->n_commands,
-				d->n_history, d->n_archives };
+	return (struct traces){ d->n_taken,   d->n_replies,  d->n_commands,
+				d->n_history, d->n_archives, d->n_audits };
 }
 
 static bool same(struct traces a, struct traces b)
 {
 	return a.rows == b.rows && a.replies == b.replies &&
 	       a.commands == b.commands && a.history == b.history &&
-	       a.archives == b.archives;
+	       a.archives == b.archives && a.audits == b.audits;
 }
 
 static struct traces undisturbed(const struct core_config *config)

@@ -29,6 +29,7 @@ struct play {
 	uint64_t next_id;
 	enum request_type asked[IDS_MAX + 1];
 	bool answered[IDS_MAX + 1];
+	bool dry[IDS_MAX + 1];
 	struct command commands[16]; /* the last ones; without texts */
 	size_t commanded[16];        /* whose: place in xids */
 	size_t n_commands;
@@ -98,6 +99,8 @@ static void hear_reply(struct play *p, const struct reply *r)
 	REQUIRE(r->type == p->asked[r->id]);
 	REQUIRE(!p->answered[r->id]);
 	p->answered[r->id] = true;
+	if (p->dry[r->id])
+		return; /* nothing was promised */
 	REQUIRE(r->err <= OK && r->err >= E_ROLLED_BACK);
 	REQUIRE((unsigned)r->status < GTX_STATUSES);
 	if (r->type == RQ_BEGIN && r->err == OK && p->n_gtx < GTX_MAX) {
@@ -183,6 +186,21 @@ static void step(struct play *p, struct event e)
 		(rc == E_LIMIT && e.type == EV_PEER_UP));
 }
 
+/* Sometimes somebody operates. */
+static void operated(struct play *p, struct request *rq)
+{
+	unsigned how = arg(p, 16);
+
+	if (how & 1)
+		rq->actor = BYTES("user eve");
+	if (how & 2)
+		rq->reason = BYTES("why not");
+	rq->dry_run = (how & 12) == 4;
+	if ((how & 12) == 8)
+		rq->revision = 1;
+	p->dry[rq->id] = rq->dry_run;
+}
+
 static void op_request(struct play *p)
 {
 	static const uint64_t waits[] = { 0, 1, 100, 5000, UINT64_MAX };
@@ -214,6 +232,7 @@ static void op_request(struct play *p)
 	rq->count = arg(p, 3) ? arg(p, 200) : UINT64_MAX;
 	rq->resolution = (enum resolution)arg(p, RESOLVE_VALUES + 1);
 	rq->text = BYTES("{}");
+	operated(p, rq);
 	p->asked[rq->id] = rq->type;
 	step(p, e);
 }

@@ -179,6 +179,71 @@ static void check_people_tables(struct store *s)
 	buf_fini(&seen);
 }
 
+static struct effect audit(const char *actor, uint64_t at)
+{
+	struct effect fx = { .type = FX_AUDIT, .forced = true };
+
+	fx.audit = (struct audit){ .wall_ms = at,
+				   .actor = bytes_of(actor),
+				   .action = BYTES("retry"),
+				   .xid = BYTES("tc:1:7"),
+				   .branch = 70,
+				   .reason = BYTES("it's time"),
+				   .detail = BYTES("{}"),
+				   .err = E_STATE };
+	return fx;
+}
+
+static bool see_audit(void *ctx, const struct audit *a)
+{
+	assert_true(bytes_equal(a->action, BYTES("retry")));
+	assert_true(bytes_equal(a->xid, BYTES("tc:1:7")));
+	assert_int_equal(a->branch, 70);
+	assert_true(bytes_equal(a->reason, BYTES("it's time")));
+	assert_true(bytes_equal(a->detail, BYTES("{}")));
+	assert_int_equal(a->err, E_STATE);
+	buf_printf(ctx, "%llu %.*s %llu;", (unsigned long long)a->id,
+		   (int)a->actor.len, (const char *)a->actor.data,
+		   (unsigned long long)a->wall_ms);
+	return true;
+}
+
+static bool see_first_audit(void *ctx, const struct audit *a)
+{
+	(void)see_audit(ctx, a);
+	return false;
+}
+
+static void assert_audits(struct store *s, uint64_t before, size_t limit,
+			  const char *want)
+{
+	struct buf seen;
+
+	buf_init(&seen, &mem_heap);
+	assert_int_equal(store_audits(s, before, limit, see_audit, &seen), OK);
+	assert_string_equal(buf_text(&seen), want);
+	buf_fini(&seen);
+}
+
+static void check_audits(struct store *s, uint64_t epoch)
+{
+	struct effect fx[] = { audit("a", 10), audit("b", 20) };
+	struct audit login = audit("c", 30).audit;
+	struct buf seen;
+
+	assert_audits(s, 0, 9, "");
+	assert_int_equal(store_apply(s, fx, 2, epoch, true), OK);
+	assert_int_equal(store_audit(s, &login, epoch), OK);
+	assert_audits(s, 0, 9, "3 c 30;2 b 20;1 a 10;");
+	assert_audits(s, 0, 2, "3 c 30;2 b 20;");
+	assert_audits(s, 2, 2, "1 a 10;");
+	assert_audits(s, 0, 0, "");
+	buf_init(&seen, &mem_heap);
+	assert_int_equal(store_audits(s, 0, 9, see_first_audit, &seen), OK);
+	assert_string_equal(buf_text(&seen), "3 c 30;");
+	buf_fini(&seen);
+}
+
 static void check_pages(struct store *s, uint64_t epoch)
 {
 	struct effect fx[] = { archive(3, 1), archive(9, 1), archive(6, 1) };
@@ -209,6 +274,9 @@ static void test_sqlite_gives_back_what_it_was_given(void **state)
 	assert_string_equal(buf_text(&f->seen), FILLED);
 	check_people_tables(f->s);
 	check_pages(f->s, f->epoch);
+	check_audits(f->s, f->epoch);
+	assert_int_equal(reopen(f), OK);
+	assert_audits(f->s, 0, 9, "3 c 30;2 b 20;1 a 10;");
 }
 
 static int count(void *ctx, const struct row *row)
@@ -230,6 +298,7 @@ static void test_memory_gives_back_what_it_was_given(void **state)
 	fill(s, epoch);
 	check_people_tables(s);
 	check_pages(s, epoch);
+	check_audits(s, epoch);
 	store_memory_crash(s, 0);
 	assert_int_equal(store_load(s, count, &n, &epoch), OK);
 	assert_int_equal(n, 6);
@@ -383,11 +452,13 @@ static int see_columns(void *ctx, int n, char **values, char **names)
 static void test_an_operator_can_read_it(void **state)
 {
 	struct fixture *f = *state;
+	struct effect fx = audit("user eve", 5);
 	struct buf out;
 	sqlite3 *db;
 
 	assert_int_equal(reopen(f), OK);
 	fill(f->s, f->epoch);
+	assert_int_equal(store_apply(f->s, &fx, 1, f->epoch, true), OK);
 	store_close(f->s);
 	f->s = NULL;
 	buf_init(&out, &mem_heap);
@@ -398,7 +469,8 @@ static void test_an_operator_can_read_it(void **state)
 			     "SELECT number, machine, status FROM sagas;"
 			     "SELECT resource, status FROM branches;"
 			     "SELECT number, status FROM unfinished;"
-			     "SELECT * FROM story WHERE number = 8",
+			     "SELECT * FROM story WHERE number = 8;"
+			     "SELECT * FROM audits",
 			     see_columns, &out, NULL),
 		SQLITE_OK);
 	assert_string_equal(
@@ -407,7 +479,10 @@ static void test_an_operator_can_read_it(void **state)
 		"number=7;machine=a name;status=Begin;"
 		"resource=a name;status=Registered;number=7;status=Begin;"
 		"number=8;at=1970-01-01 00:00:00.020;kind=failed;branch=70;"
-		"task=2;attempt=2;text=another's line;");
+		"task=2;attempt=2;text=another's line;"
+		"id=1;at=1970-01-01 00:00:00.005;actor=user eve;action=retry;"
+		"xid=tc:1:7;branch=70;reason=it's "
+		"time;answer=refused;detail={};");
 	(void)sqlite3_close(db);
 	buf_fini(&out);
 }
@@ -449,6 +524,42 @@ static void test_the_archive_is_bounded_by_count_and_age(void **state)
 	assert_int_equal(n_archived(f->s), 100);
 	assert_int_equal(reopen(f), OK);
 	assert_int_equal(n_archived(f->s), 100);
+}
+
+/* What was dropped gives its number to nobody. */
+static void check_numbers_go_on(struct fixture *f)
+{
+	struct effect fx = audit("y", 1);
+
+	assert_int_equal(store_apply(f->s, &fx, 1, f->epoch, true), OK);
+	assert_audits(f->s, 0, 9, "6 y 1;");
+}
+
+static void test_the_audit_log_is_bounded_by_count_and_age(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t wall = 1000000;
+
+	f->options.audit_max = 3;
+	f->options.audit_keep_ms = 1000;
+	assert_int_equal(reopen(f), OK);
+	for (uint64_t i = 1; i <= 5; i++) {
+		struct effect fx = audit("x", i <= 4 ? wall : wall + 5000);
+
+		assert_int_equal(store_apply(f->s, &fx, 1, f->epoch, false),
+				 OK);
+	}
+	while (store_idle(f->s, wall))
+		;
+	assert_audits(f->s, 0, 9, "5 x 1005000;4 x 1000000;3 x 1000000;");
+	while (store_idle(f->s, wall + 2000))
+		;
+	assert_audits(f->s, 0, 9, "5 x 1005000;");
+	while (store_idle(f->s, wall + 20000))
+		;
+	assert_audits(f->s, 0, 9, "");
+	assert_int_equal(reopen(f), OK);
+	check_numbers_go_on(f);
 }
 
 static void test_a_story_keeps_its_newest_lines(void **state)
@@ -598,6 +709,7 @@ int main(void)
 		T(test_a_deleted_row_is_missed),
 		T(test_an_operator_can_read_it),
 		T(test_the_archive_is_bounded_by_count_and_age),
+		T(test_the_audit_log_is_bounded_by_count_and_age),
 		T(test_a_story_keeps_its_newest_lines),
 		T(test_old_stories_go_but_those_of_the_unfinished_stay),
 		T(test_a_crash_takes_only_what_was_not_durable),

@@ -188,7 +188,7 @@ static void test_the_views_of_a_file_taken_over_are_the_new_ones(void **state)
 			     "ORDER BY at DESC LIMIT 1",
 			     see_columns, &b, NULL),
 		SQLITE_OK);
-	assert_string_equal(buf_text(&b), "3|5|transaction||9|saga|{\"a\":1}|"
+	assert_string_equal(buf_text(&b), "4|5|transaction||9|saga|{\"a\":1}|"
 					  "1|Begin|3|AsyncCommitting|0|"
 					  "note|register branch 4 AT on "
 					  "jdbc:pg, 1 lock keys|");
@@ -211,6 +211,21 @@ static void write_line(struct fixture *f)
 	assert_int_equal(store_apply(f->s, &fx, 1, f->epoch, true), OK);
 }
 
+static bool see_actor(void *ctx, const struct audit *a)
+{
+	buf_printf(ctx, "%u %.*s;", (unsigned)a->id, (int)a->actor.len,
+		   (const char *)a->actor.data);
+	return true;
+}
+
+static void write_audit(struct fixture *f)
+{
+	struct audit a = { .actor = BYTES("user eve"),
+			   .action = BYTES("login") };
+
+	assert_int_equal(store_audit(f->s, &a, f->epoch), OK);
+}
+
 static void test_a_file_of_format_2_goes_on_with_kinds_of_lines(void **state)
 {
 	struct fixture *f = *state;
@@ -221,6 +236,7 @@ static void test_a_file_of_format_2_goes_on_with_kinds_of_lines(void **state)
 	store_old_make(2, buf_text(&f->path), NULL);
 	load(f);
 	write_line(f);
+	write_audit(f);
 	load(f);
 	assert_int_equal(core_show(f->core, SAGA, 1000, &v, NULL, NULL), OK);
 	assert_true(bytes_equal(v.business_key, BYTES("k1")));
@@ -237,6 +253,9 @@ static void test_a_file_of_format_2_goes_on_with_kinds_of_lines(void **state)
 		"business key k1;"
 		"note 0 0 0 task 0 \"Take\" attempt 1: call stock.take;"
 		"note 0 0 0 saga running;sent 0 1 2 again;");
+	buf_clear(&b);
+	assert_int_equal(store_audits(f->s, 0, 9, see_actor, &b), OK);
+	assert_string_equal(buf_text(&b), "1 user eve;");
 	buf_fini(&b);
 }
 

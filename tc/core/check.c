@@ -14,7 +14,7 @@
  *   I6  timers are there for exactly what is in flight, due, in Begin, waiting
  *   I7  who is asked about a message is asked only in Begin; a message has
  *       deliveries only, and only a delivery has what belongs to one
- *   I8  dead letters are counted
+ *   I8  dead letters are counted, and jobs by their place
  */
 
 void job_check(const struct job *j)
@@ -116,9 +116,21 @@ static void check_gtx(const struct core *c, const struct gtx *g)
 		REQUIRE(g->status == GTX_BEGIN); /* I4 */
 }
 
+static void count_jobs(const struct gtx *g, size_t jobs[PLACES])
+{
+	LIST_EACH(node, &g->branches)
+		jobs[CONTAINER_OF(node, struct branch, of_gtx)->job.place]++;
+	if (g->check)
+		jobs[g->check->job.place]++;
+	if (!g->saga)
+		return;
+	LIST_EACH(node, &g->saga->calls)
+		jobs[CONTAINER_OF(node, struct call, of_run)->job.place]++;
+}
+
 void core_check(const struct core *c)
 {
-	size_t branches = 0, waiters = 0, dead = 0;
+	size_t branches = 0, waiters = 0, dead = 0, jobs[PLACES] = { 0 };
 
 	lock_table_check(&c->locks);
 	peers_check(&c->peers);
@@ -130,6 +142,7 @@ void core_check(const struct core *c)
 			saga_check(c, g);
 		else
 			check_gtx(c, g);
+		count_jobs(g, jobs);
 		branches += g->n_listed;
 		dead += dead_letters(g);
 		LIST_EACH(node, &g->party.waits)
@@ -138,6 +151,8 @@ void core_check(const struct core *c)
 	if (c->ready)
 		REQUIRE(branches == c->branches.count &&
 			dead == c->n_dead_letters); /* I8 */
+	for (int p = PLACE_NONE + 1; p < PLACES && c->ready; p++)
+		REQUIRE(jobs[p] == c->n_jobs[p]); /* I8 */
 	if (c->ready)
 		sagas_check(c);
 	REQUIRE(waiters == c->n_waiters);

@@ -707,6 +707,41 @@ struct core_stats {
 
 struct core_stats core_stats(const struct core *c);
 
+#define CENSUS_AGES  7
+#define CENSUS_KINDS (KIND_SAGA + 1)
+
+/* In seconds: a minute, …, a day. */
+extern const uint64_t census_ages_s[CENSUS_AGES];
+
+/* What is unfinished now. Ages are by the wall clock, so they go on over a
+ * restart; 0 if there is none. */
+struct core_census {
+	size_t gtx[CENSUS_KINDS][GTX_STATUSES];
+	size_t older[CENSUS_AGES];      /* than census_ages_s[i], since begin */
+	size_t hung_older[CENSUS_AGES]; /* of these, hung ones */
+	uint64_t oldest_ms;             /* since begin */
+	uint64_t oldest_hung_ms;        /* since begin */
+	uint64_t oldest_decided_ms;     /* since the decision */
+
+	/* What participants have to be told (tc/core/job.h), by where it is. */
+	size_t blocked;   /* something else must be finished first */
+	size_t queued;    /* waits for a place at a peer */
+	size_t in_flight; /* sent, not answered */
+	size_t due;       /* is tried again later, or has its time to come */
+	size_t held;      /* waits for its row to be durable */
+	size_t hung;      /* waits for an operator */
+
+	size_t agents, agents_suspect;   /* suspect: let a command time out */
+	size_t origins, origins_suspect; /* that are called */
+	/* Resources for which something waits, that nobody connected has. */
+	size_t resources_unserved;
+};
+
+/* Walks every unfinished transaction, peer and resource: some milliseconds
+ * for 100 000 of them. */
+void core_census(const struct core *c, uint64_t wall_ms,
+		 struct core_census *out);
+
 /* Walk everything and REQUIRE its invariants. For tests and the simulator. */
 void core_check(const struct core *c);
 

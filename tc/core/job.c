@@ -44,6 +44,16 @@ void job_fini(struct core *c, struct job *j)
 
 /* ---- places ---- */
 
+/* For core_census(): what has nothing to be told is not counted. */
+static void become(struct core *c, struct job *j, enum place place)
+{
+	if (j->place != PLACE_NONE)
+		c->n_jobs[j->place]--;
+	if (place != PLACE_NONE)
+		c->n_jobs[place]++;
+	j->place = place;
+}
+
 void job_place(struct core *c, struct job *j, enum place place)
 {
 	if (j->place == PLACE_FLIGHT) {
@@ -52,7 +62,7 @@ void job_place(struct core *c, struct job *j, enum place place)
 	}
 	list_remove(&j->at);
 	timer_stop(c, &j->timer);
-	j->place = place;
+	become(c, j, place);
 }
 
 void job_queue(struct core *c, struct job *j)
@@ -146,7 +156,7 @@ int unit_send(struct core *c)
 	if (!fx_ok(&c->fx))
 		return E_NOMEM;
 	peers_sent(p, node);
-	j->place = PLACE_FLIGHT;
+	become(c, j, PLACE_FLIGHT);
 	j->peer = p;
 	j->command = next_id(c, j);
 	c->command++;

@@ -61,6 +61,7 @@ enum place {
 	PLACE_DUE,     /* .timer: then it is tried again */
 	PLACE_HELD,    /* its row is on its way to the disk */
 	PLACE_HUNG,    /* waits for an operator */
+	PLACES,        /* how many */
 };
 
 struct job {

@@ -195,6 +195,7 @@ struct core {
 	size_t n_timers; /* objects that have one */
 	size_t n_waiters;
 	size_t n_dead_letters;
+	size_t n_jobs[PLACES]; /* but for PLACE_NONE */
 
 	struct list silent;   /* branches without anything to do: job.at */
 	struct list promises; /* first come, first kept */

@@ -25,6 +25,7 @@
  *    of the http door have peer 0. The lower ones never repeat in a process.
  */
 
+#include "base/buf.h"
 #include "tc/core/core.h"
 #include "tc/door/allow_list.h"
 #include "tc/store/store.h"
@@ -63,6 +64,8 @@ struct door_port {
 	struct store *(*store)(void *ctx);
 	/* Of another door; nothing but zeros if it is not open. */
 	struct door_stats (*door_stats)(void *ctx, enum door_number door);
+	/* Everything that is measured, as Prometheus reads it. */
+	void (*metrics)(void *ctx, struct buf *out);
 	struct bytes coordinator; /* "host:port" in front of every xid */
 	/* Which URLs may be called; SIGHUP puts another one here. NULL: none. */
 	const struct allow_list *allow_list;

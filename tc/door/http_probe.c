@@ -2,7 +2,7 @@
 #include "tc/door/http_view.h"
 
 /*
- * GET /healthz, /readyz, /api/v1/stats: is it up, and what does it do?
+ * GET /healthz, /readyz, /metrics, /api/v1/stats: is it up, and what does it do?
  */
 
 enum http_verdict http_health(const struct http_api *api,
@@ -74,5 +74,19 @@ enum http_verdict http_stats(const struct http_api *api, struct http_call *call,
 	view_store_stats(&j, "store", &store);
 	view_caller_stats(&j, "caller", &caller);
 	json_end(&j);
+	return HTTP_ANSWERED;
+}
+
+enum http_verdict http_metrics(const struct http_api *api,
+			       struct http_call *call,
+			       struct http_answer *answer,
+			       struct request *request)
+{
+	(void)call;
+	(void)request;
+	buf_clear(&answer->body);
+	answer->status = 200;
+	answer->type = "text/plain; version=0.0.4; charset=utf-8";
+	api->port->metrics(api->port->ctx, &answer->body);
 	return HTTP_ANSWERED;
 }

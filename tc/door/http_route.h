@@ -32,7 +32,7 @@ extern const struct http_route http_routes[];
 extern const size_t http_n_routes;
 
 /* http_probe.c */
-http_serve_fn http_health, http_ready, http_stats;
+http_serve_fn http_health, http_ready, http_stats, http_metrics;
 /* http_list.c, http_show.c, http_action.c */
 http_serve_fn http_list, http_show, http_retry, http_resolve;
 /* http_tx.c, http_branch.c */

@@ -2,10 +2,12 @@
 
 #include "base/log.h"
 #include "tc/host/loop_log.h"
+#include "tc/host/metrics.h"
 #include "tc/host/turn.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #define RETRY_MS    10   /* after a step that found no memory */
 #define WAIT_MAX_MS 60000
 #define ROUNDS_MAX  1000 /* batches a turn, before doors get a chance */
+#define CENSUS_MS   1000 /* who asks more often sees the last one again */
 
 struct watched {
 	int fd;
@@ -57,6 +60,11 @@ struct loop {
 
 	int broken;
 	struct buf why;
+
+	uint64_t began_ms;
+	struct metrics metrics;
+	struct core_census census;
+	uint64_t census_due_ms;
 };
 
 static uint64_t clock_ms(clockid_t id)
@@ -67,10 +75,21 @@ static uint64_t clock_ms(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static uint64_t clock_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 static void read_clocks(struct loop *l)
 {
-	l->now_ms = clock_ms(CLOCK_MONOTONIC);
+	uint64_t now_us = clock_us();
+
+	l->now_ms = now_us / 1000;
 	l->wall_ms = clock_ms(CLOCK_REALTIME);
+	metrics_turn(&l->metrics, now_us);
 }
 
 static void break_down(struct loop *l, int err, const char *what,
@@ -96,6 +115,8 @@ static int step(struct loop *l, struct event *ev)
 	if (rc != OK)
 		return rc;
 	log_effects(l->port.coordinator, &fx);
+	metrics_event(&l->metrics, ev);
+	metrics_effects(&l->metrics, &fx);
 	if (turn_add(&l->turn, &fx, l->now_ms) != OK)
 		break_down(l, E_NOMEM, "out of memory",
 			   "give the process more, then start again; nothing "
@@ -150,9 +171,14 @@ static bool batch_is_due(const struct loop *l)
 static void store_batch(struct loop *l, bool durable)
 {
 	struct turn *t = &l->turn;
+	struct store_stats before = store_stats(l->store), after;
+	uint64_t from_us = clock_us();
 	int rc = store_apply(l->store, t->rows.items, t->rows.n, l->epoch,
 			     durable);
 
+	after = store_stats(l->store);
+	metrics_batch(&l->metrics, t->rows.n, durable, clock_us() - from_us,
+		      &before, &after);
 	if (rc != OK) {
 		struct event ev = { .type = EV_STORE_FAILED };
 
@@ -218,12 +244,15 @@ static bool process_doors(struct loop *l)
 
 static void deliver(struct loop *l)
 {
+	uint64_t now_us = l->turn.out.n > 0 ? clock_us() : 0;
+
 	for (size_t i = 0; i < l->turn.out.n; i++) {
 		const struct effect *fx = &l->turn.out.items[i];
 		uint64_t peer = fx->type == FX_REPLY ? fx->reply.peer
 						     : fx->command.peer;
 		enum door_number d = door_of_peer(peer);
 
+		metrics_out(&l->metrics, fx, now_us);
 		if (d >= DOORS || !l->has[d])
 			continue;
 		if (fx->type == FX_REPLY)
@@ -306,6 +335,38 @@ static struct door_stats port_door_stats(void *ctx, enum door_number door)
 	if (door >= DOORS || !l->has[door])
 		return (struct door_stats){ 0 };
 	return l->doors[door].stats(l->doors[door].self);
+}
+
+static uint64_t cpu_us(void)
+{
+	struct rusage ru;
+
+	if (getrusage(RUSAGE_SELF, &ru) != 0)
+		return 0;
+	return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
+}
+
+static void port_metrics(void *ctx, struct buf *out)
+{
+	struct loop *l = ctx;
+	struct metrics_facts facts = {
+		.version = BYTES(TREATY_VERSION),
+		.state = l->state,
+		.uptime_ms = l->now_ms - l->began_ms,
+		.cpu_us = cpu_us(),
+		.core = core_stats(l->core),
+		.store = store_stats(l->store),
+	};
+
+	if (l->now_ms >= l->census_due_ms) {
+		core_census(l->core, l->wall_ms, &l->census);
+		l->census_due_ms = l->now_ms + CENSUS_MS;
+	}
+	facts.census = l->census;
+	for (int d = 0; d < DOORS; d++)
+		facts.doors[d] = port_door_stats(l, (enum door_number)d);
+	metrics_write(&l->metrics, &facts, out);
 }
 
 /* ---- waiting ---- */
@@ -425,6 +486,7 @@ int loop_run(struct loop *l, struct buf *error)
 		deliver(l);
 		keep_house(l);
 		run_tick(l);
+		metrics_turn_end(&l->metrics, clock_us());
 	}
 	store_rest(l);
 	if (l->broken)
@@ -503,6 +565,7 @@ int loop_new(struct loop **out, const struct mem *mem,
 	     const struct config *config)
 {
 	struct loop *l = mem_alloc(mem, sizeof *l);
+	int rc;
 
 	if (!l)
 		return E_NOMEM;
@@ -516,14 +579,17 @@ int loop_new(struct loop **out, const struct mem *mem,
 				      .state = port_state,
 				      .core = port_core,
 				      .store = port_store,
-				      .door_stats = port_door_stats };
+				      .door_stats = port_door_stats,
+				      .metrics = port_metrics };
 	turn_init(&l->turn, mem);
 	buf_init(&l->why, mem);
 	read_clocks(l);
+	l->began_ms = l->now_ms;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epoll < 0) {
+	rc = l->epoll >= 0 ? metrics_init(&l->metrics, mem) : E_IO;
+	if (rc != OK) {
 		loop_free(l);
-		return E_IO;
+		return rc;
 	}
 	*out = l;
 	return OK;
@@ -541,6 +607,7 @@ void loop_free(struct loop *l)
 	store_close(l->store);
 	turn_fini(&l->turn);
 	buf_fini(&l->why);
+	metrics_fini(&l->metrics);
 	if (l->epoll >= 0)
 		(void)close(l->epoll);
 	mem_free(l->mem, l);

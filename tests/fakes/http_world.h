@@ -101,6 +101,12 @@ static struct door_stats world_door_stats(void *ctx, enum door_number door)
 	return (struct door_stats){ .messages_out = 12, .accepted = 2 };
 }
 
+static void world_metrics(void *ctx, struct buf *out)
+{
+	(void)ctx;
+	buf_put_text(out, "treaty_locks 7\n");
+}
+
 static struct door_port world_port = {
 	.event = world_event,
 	.now_ms = world_now_ms,
@@ -109,6 +115,7 @@ static struct door_port world_port = {
 	.core = world_core,
 	.store = world_store,
 	.door_stats = world_door_stats,
+	.metrics = world_metrics,
 	.coordinator = { (const uint8_t *)"10.0.0.1:8091", 13 },
 };
 

@@ -101,6 +101,20 @@ static void test_health_and_readiness_differ(void **state)
 	expect_get("/readyz", 503, "\"code\":\"closing\"");
 }
 
+static void test_metrics_are_text_for_prometheus(void **state)
+{
+	(void)state;
+	begin("GET", "/metrics", NULL);
+	assert_int_equal(run(), 200);
+	assert_string_equal(x.answer.type,
+			    "text/plain; version=0.0.4; charset=utf-8");
+	assert_true(bytes_equal(buf_bytes(&x.answer.body),
+				BYTES("treaty_locks 7\n")));
+	end();
+	world.state = HOST_DRAINING;
+	expect_get("/metrics", 200, "treaty_locks");
+}
+
 static void test_stats_have_core_and_store(void **state)
 {
 	(void)state;
@@ -782,7 +796,7 @@ static void sweep(const char *method, const char *target, const char *body,
 					      &x.request) == HTTP_ASKED;
 		status = x.asked ? 0 : x.answer.status;
 		if (buf_error(&x.answer.body) == OK && !x.asked)
-			assert_true(json_valid(buf_bytes(&x.answer.body)));
+			assert_true(well_formed());
 		if (status != right)
 			assert_int_equal(status, 503);
 		buf_fini(&x.answer.body);
@@ -800,6 +814,7 @@ static void test_out_of_memory_is_said(void **state)
 	sweep("GET", "/api/v1/transactions?text=abc", NULL, 200);
 	sweep("GET", "/api/v1/transactions/12", NULL, 200);
 	sweep("GET", "/api/v1/stats", NULL, 200);
+	sweep("GET", "/metrics", NULL, 200);
 }
 
 int main(void)
@@ -808,6 +823,8 @@ int main(void)
 		cmocka_unit_test_setup(test_a_target_is_taken_apart, setup),
 		cmocka_unit_test_setup(test_a_broken_target_is_refused, setup),
 		cmocka_unit_test_setup(test_health_and_readiness_differ, setup),
+		cmocka_unit_test_setup(test_metrics_are_text_for_prometheus,
+				       setup),
 		cmocka_unit_test_setup(test_stats_have_core_and_store, setup),
 		cmocka_unit_test_setup(test_a_list_gives_what_is_unfinished,
 				       setup),

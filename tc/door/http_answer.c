@@ -61,6 +61,7 @@ struct json http_answer_json(struct http_answer *a, unsigned status)
 	a->status = status;
 	a->type = "application/json";
 	a->allow = NULL;
+	a->file = NULL;
 	json_init(&j, &a->body);
 	return j;
 }

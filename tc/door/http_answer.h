@@ -15,6 +15,7 @@
  */
 
 #include "base/json.h"
+#include "tc/console/console.h"
 
 struct http_answer {
 	unsigned status;
@@ -25,6 +26,10 @@ struct http_answer {
 	struct bytes xid;
 	const char *transaction_status;
 	struct buf body;
+	/* A file of the console in place of the body, and in which form; its
+	 * headers are those of http_files.h. Borrowed. */
+	const struct console_file *file;
+	bool gzip;
 };
 
 /* Empty; its body takes memory from `mem`. */

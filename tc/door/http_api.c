@@ -1,7 +1,7 @@
 #include "tc/door/http_api.h"
 
 #include "base/xid.h"
-#include "tc/door/http_route.h"
+#include "tc/door/http_files.h"
 
 #include <strings.h>
 
@@ -86,6 +86,8 @@ static const struct http_route *find_route(struct http_call *call)
 		if (is_method(call, found->method))
 			break;
 	}
+	if (!found && http_file_path(&call->parsed))
+		found = &http_file_route;
 	return found;
 }
 
@@ -247,6 +249,8 @@ static const char *methods_here(struct http_call *call)
 				   method,
 				   strcmp(method, "GET") == 0 ? ", HEAD" : "");
 	}
+	if (text.len == 0)
+		buf_put_text(&text, "GET, HEAD"); /* the console's */
 	return buf_text(&text);
 }
 

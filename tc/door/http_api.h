@@ -34,6 +34,8 @@ struct http_call {
 	struct bytes content_length;
 	struct bytes transfer_encoding;
 	struct bytes idempotency_key;
+	struct bytes accept_encoding;
+	struct bytes if_none_match;
 	struct bytes body;
 
 	/* The api's own, from http_admit() on. */

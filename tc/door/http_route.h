@@ -53,6 +53,9 @@ http_reply_fn http_machine_said;
 http_serve_fn http_subscribe, http_topic_list, http_unsubscribe;
 http_reply_fn http_topic_said;
 
+/* http_files.c */
+http_serve_fn http_file;
+
 /* ---- what several of them need ---- */
 
 /* A decimal number without sign, blanks or leading zeros. */

@@ -1,6 +1,7 @@
 #include "tc/door/http_serve.h"
 
 #include "base/log.h"
+#include "tc/door/http_files.h"
 
 #include <sys/socket.h>
 
@@ -128,12 +129,24 @@ static void read_headers(struct call *call, const char *method)
 	http->content_type = header(call, MHD_HTTP_HEADER_CONTENT_TYPE);
 	http->content_length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	http->idempotency_key = header(call, "Idempotency-Key");
+	http->accept_encoding = header(call, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	http->if_none_match = header(call, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	http->transfer_encoding =
 		header(call, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
-static void add_headers(struct MHD_Response *response,
-			const struct http_answer *a)
+static void add_file_headers(struct MHD_Response *response,
+			     const struct http_answer *a)
+{
+	const char *headers[HTTP_FILE_HEADERS];
+	size_t n = http_file_headers(a, headers, ARRAY_LEN(headers));
+
+	for (size_t i = 0; i < n; i += 2)
+		(void)MHD_add_response_header(response, headers[i],
+					      headers[i + 1]);
+}
+
+static void add_api_headers(struct MHD_Response *response)
 {
 	static const char *const fixed[][2] = {
 		{ MHD_HTTP_HEADER_CACHE_CONTROL, "no-store" },
@@ -146,11 +159,33 @@ static void add_headers(struct MHD_Response *response,
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		(void)MHD_add_response_header(response, fixed[i][0],
 					      fixed[i][1]);
+}
+
+static void add_headers(struct MHD_Response *response,
+			const struct http_answer *a)
+{
+	if (a->file)
+		add_file_headers(response, a);
+	else
+		add_api_headers(response);
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				      a->type);
 	if (a->allow)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
 					      a->allow);
+}
+
+static struct MHD_Response *response_of(const struct http_answer *a)
+{
+	struct bytes body = buf_bytes(&a->body);
+
+	if (a->file && a->status == 304)
+		body = BYTES("");
+	else if (a->file)
+		body = a->gzip ? a->file->gzip : a->file->plain;
+	/* It only reads what is persistent. */
+	return MHD_create_response_from_buffer(body.len, (void *)body.data,
+					       MHD_RESPMEM_PERSISTENT);
 }
 
 /* Hand the answer to the library. Its body stays ours, until on_completed. */
@@ -162,8 +197,7 @@ static enum MHD_Result send_answer(struct call *call)
 
 	if (buf_error(&a->body) != OK)
 		return MHD_NO; /* not even room for a problem: hang up */
-	response = MHD_create_response_from_buffer(a->body.len, a->body.data,
-						   MHD_RESPMEM_PERSISTENT);
+	response = response_of(a);
 	if (!response)
 		return MHD_NO;
 	add_headers(response, a);

@@ -71,7 +71,8 @@ static inline void begin(const char *method, const char *target,
 /* All but metrics is JSON. */
 static inline bool well_formed(void)
 {
-	return (x.answer.type && strstr(x.answer.type, "text/plain")) ||
+	return x.answer.file || /* not of our making */
+	       (x.answer.type && strstr(x.answer.type, "text/plain")) ||
 	       json_valid(buf_bytes(&x.answer.body));
 }
 

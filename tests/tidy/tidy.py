@@ -23,7 +23,9 @@ ARROW = {
     "tc/core": ["tc/core", "tc/saga", "base"],
     "tc/store": ["tc/store", "tc/core", "base"],
     # the HTTP door shows what the store's archive keeps
-    "tc/door": ["tc/door", "tc/store/store.h", "tc/core", "wire", "base"],
+    "tc/door": ["tc/door", "tc/store/store.h", "tc/core",
+                "tc/console/console.h", "wire", "base"],
+    "tc/console": ["tc/console", "base"],
     "tc/host": ["tc", "base"],
     "tc/cli": ["tc/cli", "base"],
     "samples": ["samples", "treaty"],

@@ -407,7 +407,7 @@ static void test_an_xid_must_be_ours(void **state)
 static void test_unknown_paths_and_methods_are_told_apart(void **state)
 {
 	(void)state;
-	expect_get("/", 404, "\"code\":\"not_found\"");
+	expect_get("/nope", 404, "\"code\":\"not_found\"");
 	expect_get("/api/v1/transactions/", 404, "\"code\":\"not_found\"");
 	expect_get("/api/v1/transactions/1/nope", 404, "not_found");
 	expect_get("/%00", 400, "\"code\":\"bad_request\"");

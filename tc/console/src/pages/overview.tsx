@@ -1,0 +1,171 @@
+/* How it is going: what hangs first, then what is slow, then the rates. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { t, word } from '../i18n';
+import { path } from '../lib/api';
+import { duration, number, rate } from '../lib/format';
+import { useLive } from '../lib/live';
+import { Link, urlOf } from '../lib/router';
+import { push, rates, spark, type Sample } from '../lib/rates';
+import type { Page as TxPage, Stats } from '../lib/types';
+import { Empty, Page, Shown } from '../ui';
+import { TxTable } from './tx-list';
+
+function Tile({ label, value, to, tone = '' }: {
+	label: string;
+	value: string;
+	to?: string;
+	tone?: string;
+}) {
+	const inner = (
+		<>
+			<span class="value">{value}</span>
+			<span class="label">{label}</span>
+		</>
+	);
+	return to ? (
+		<Link class={`tile ${tone}`} to={to}>
+			{inner}
+		</Link>
+	) : (
+		<div class={`tile ${tone}`}>{inner}</div>
+	);
+}
+
+const W = 240;
+const H = 48;
+
+/* One rate over the last minutes that this page was open. */
+function Chart({ label, values, unit }: { label: string; values: number[]; unit: string }) {
+	const now = values.length ? values[values.length - 1] : 0;
+	const most = Math.max(...values, 0);
+	return (
+		<figure class="chart">
+			<figcaption>
+				<span>{label}</span>
+				<span class="num">
+					{values.length ? `${rate(now)} ${unit}` : '–'}
+				</span>
+			</figcaption>
+			<svg
+				viewBox={`0 0 ${W} ${H}`}
+				preserveAspectRatio="none"
+				role="img"
+				aria-label={t('chart.label', { what: label, now: rate(now), most: rate(most) })}
+			>
+				<path class="area" d={spark(values, W, H, true)} />
+				<path class="line" d={spark(values, W, H, false)} />
+			</svg>
+		</figure>
+	);
+}
+
+function useSamples(stats: Stats | undefined, at: number | undefined): Sample[] {
+	const [samples, setSamples] = useState<Sample[]>([]);
+	const last = useRef<number | undefined>(undefined);
+	useEffect(() => {
+		if (!stats || at === undefined || at === last.current) return;
+		last.current = at;
+		setSamples((old) => push(old, stats));
+	}, [stats, at]);
+	return samples;
+}
+
+function Charts({ stats, at }: { stats: Stats; at: number | undefined }) {
+	const samples = useSamples(stats, at);
+	const per = t('per.second');
+	return (
+		<section aria-labelledby="rates">
+			<h2 id="rates">{t('rates')}</h2>
+			<div class="charts">
+				<Chart label={t('begun')} unit={per} values={rates(samples, (s) => s.core.begun)} />
+				<Chart label={t('committed')} unit={per} values={rates(samples, (s) => s.core.committed)} />
+				<Chart label={t('rolled.back')} unit={per} values={rates(samples, (s) => s.core.rolled_back)} />
+				<Chart label={t('retries')} unit={per} values={rates(samples, (s) => s.core.retries)} />
+				<Chart
+					label={t('lock.conflicts')}
+					unit={per}
+					values={rates(samples, (s) => s.core.lock_conflicts)}
+				/>
+				<Chart label={t('syncs')} unit={per} values={rates(samples, (s) => s.store.syncs)} />
+			</div>
+		</section>
+	);
+}
+
+function Tiles({ stats }: { stats: Stats }) {
+	const { core, store } = stats;
+	const sync = store.syncs > 0 ? duration(store.sync_us_total / store.syncs / 1000) : '–';
+	return (
+		<div class="tiles">
+			<Tile
+				label={t('state')}
+				value={word('host', stats.state)}
+				tone={stats.state === 'ready' ? 'good' : 'warn'}
+			/>
+			<Tile
+				label={t('unfinished')}
+				value={number(core.transactions_now)}
+				to={urlOf(['transactions'])}
+			/>
+			<Tile
+				label={t('dead.letters')}
+				value={number(core.dead_letters_now)}
+				to={urlOf(['dead-letters'])}
+				tone={core.dead_letters_now > 0 ? 'bad' : ''}
+			/>
+			<Tile label={t('locks.held')} value={number(core.locks_now)} />
+			<Tile
+				label={t('lock.waiters')}
+				value={number(core.waiters_now)}
+				tone={core.waiters_now > 0 ? 'warn' : ''}
+			/>
+			<Tile label={t('agents')} value={number(core.peers_now)} />
+			<Tile label={t('origins')} value={number(core.origins_now)} />
+			<Tile label={t('sync.time')} value={sync} />
+			<Tile label={t('uptime')} value={duration(stats.uptime_ms)} />
+			<Tile label={t('version')} value={stats.version} />
+		</div>
+	);
+}
+
+function List({ id, title, query, none }: {
+	id: string;
+	title: string;
+	query: Record<string, string>;
+	none: string;
+}) {
+	const live = useLive<TxPage>(path(['transactions'], { ...query, limit: '10' }), 3000);
+	return (
+		<section aria-labelledby={id}>
+			<h2 id={id}>{title}</h2>
+			<Shown live={live}>
+				{(page) =>
+					page.transactions.length > 0 ? (
+						<>
+							<TxTable list={page.transactions} label={title} />
+							{page.next && (
+								<p>
+									<Link to={urlOf(['transactions'], query)}>{t('all.of.them')}</Link>
+								</p>
+							)}
+						</>
+					) : (
+						<Empty>{none}</Empty>
+					)
+				}
+			</Shown>
+		</section>
+	);
+}
+
+export function Overview() {
+	const stats = useLive<Stats>('stats', 2000);
+	return (
+		<Page title={t('menu.overview')}>
+			<Shown live={stats}>{(s) => <Tiles stats={s} />}</Shown>
+			<List id="hung" title={t('hung.title')} query={{ hung: 'true' }} none={t('hung.none')} />
+			<List id="oldest" title={t('oldest')} query={{ min_age: '1s' }} none={t('oldest.none')} />
+			{stats.data && <Charts stats={stats.data} at={stats.at} />}
+		</Page>
+	);
+}

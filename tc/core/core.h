@@ -672,6 +672,68 @@ bool core_gave(const struct core *c, uint64_t number);
 MUST_CHECK int core_outcome(const struct core *c, uint64_t number,
 			    enum gtx_status *status);
 
+struct lock_view {
+	struct bytes resource;
+	struct bytes key;       /* a lock key, base/lock_key.h */
+	uint64_t gtx, branch;   /* who has it */
+	enum gtx_status status; /* of the transaction */
+	uint64_t age_ms;        /* the same */
+	size_t n_waiters;       /* in its queue, looks too */
+};
+
+struct lock_filter {
+	struct bytes resource; /* empty: any */
+	bool waited_for;       /* only those with a queue */
+	/* Only branches behind this one, in the order of transactions and then
+	 * of branches: the paging cursor. */
+	uint64_t after_gtx, after_branch;
+	/* No branch is begun after so many keys; the last one is given whole,
+	 * so it may be more. */
+	size_t limit;
+};
+
+/* Row locks, those of the oldest transaction first. A key that two branches of
+ * a transaction named comes twice. Returns how many it gave; the callback ends
+ * the walk by returning false. */
+size_t core_locks(const struct core *c, const struct lock_filter *filter,
+		  uint64_t now_ms, bool (*each)(void *ctx, struct lock_view),
+		  void *ctx);
+
+struct wait_view {
+	uint64_t waiter, holder; /* transactions */
+	/* The holder has it; else it wants it, too, and came first. */
+	bool held;
+	bool takes;            /* the waiter; else it only looks (LOCK_CHECK) */
+	struct bytes resource; /* the waiter's */
+	struct bytes key;
+	uint64_t waited_ms;
+	uint64_t left_ms; /* then it is refused */
+};
+
+/* Who waits for whom, over which key: the edges of the wait-for graph, oldest
+ * waiters first. In each queue the holder and the nearest one before; the
+ * others are reached through that one. */
+void core_waits(const struct core *c, uint64_t now_ms,
+		bool (*each)(void *ctx, struct wait_view), void *ctx);
+
+struct peer_view {
+	uint64_t peer;
+	bool url; /* an origin that is called; its only resource is its name */
+	struct bytes application, instance; /* of an origin empty */
+	size_t n_resources;
+	size_t n_in_flight; /* commands that wait for its answer */
+	size_t n_queued;    /* that wait for a place at just this one */
+	bool suspect; /* let a command time out and has not answered since */
+};
+
+/* Agents that said hello, and origins that are called; in no order. */
+void core_peers(const struct core *c, bool (*each)(void *ctx, struct peer_view),
+		void *ctx);
+/* What it can run phase two of. E_NOTFOUND. */
+MUST_CHECK int core_peer_resources(const struct core *c, uint64_t peer,
+				   bool (*each)(void *ctx, struct bytes name),
+				   void *ctx);
+
 struct machine_view {
 	struct bytes name, version;
 	struct bytes document;

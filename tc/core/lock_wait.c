@@ -106,10 +106,7 @@ struct lock_wait *lock_wait_grantable(struct lock_table *t)
 	return NULL;
 }
 
-/* Whom w waits for on its i-th key: the holder (which 0), or who came before
- * (which 1). NULL if nobody. */
-static struct lock_party *waits_for(const struct lock_wait *w, size_t i,
-				    int which)
+struct lock_party *lock_wait_for(const struct lock_wait *w, size_t i, int which)
 {
 	struct lock *l = w->set->locks[i];
 
@@ -162,7 +159,8 @@ static bool expand(struct search *s, struct lock_party *p)
 
 		for (size_t i = 0; i < w->set->n; i++) {
 			for (int which = 0; which < 2; which++) {
-				struct lock_party *to = waits_for(w, i, which);
+				struct lock_party *to =
+					lock_wait_for(w, i, which);
 
 				if (to && visit(s, p, to, w))
 					return true;

@@ -62,4 +62,9 @@ struct lock_wait *lock_wait_cycle(struct lock_table *t,
 				  struct lock_party *start,
 				  struct lock_party **next);
 
+/* Whom w waits for on its i-th key: the holder (which 0), or who came before
+ * and takes it (which 1). NULL if nobody. */
+struct lock_party *lock_wait_for(const struct lock_wait *w, size_t i,
+				 int which);
+
 #endif

@@ -150,6 +150,7 @@ struct waiter {
 	struct lock_set *set;
 	struct gtx *gtx;
 	struct timer timer;
+	uint64_t since_ms;
 	struct list of_peer;
 	struct list refused; /* on core.refused */
 	struct answer answer;

@@ -265,6 +265,14 @@ static bool has_resource(const struct peer *p, const struct resource *r)
 	return false;
 }
 
+void peer_resources(const struct peer *p,
+		    bool (*each)(void *ctx, struct bytes name), void *ctx)
+{
+	LIST_EACH(node, &p->links)
+		if (!each(ctx, LINK_OF_PEER(node)->resource->name))
+			return;
+}
+
 /* The newest healthy connection of the instance that can do it. */
 static struct peer *find_instance(const struct peers *ps,
 				  const struct lane *lane,

@@ -85,6 +85,10 @@ void peers_fini(struct peers *ps); /* every lane must have been put back */
 /* How many agents there may be, and how much each takes at once. */
 void peers_limit(struct peers *ps, size_t peers_max, size_t in_flight_max);
 
+/* What a peer can do, in no order; ends when `each` returns false. */
+void peer_resources(const struct peer *p,
+		    bool (*each)(void *ctx, struct bytes name), void *ctx);
+
 struct peer *peers_find(const struct peers *ps, uint64_t id);
 
 /* A peer came, or has other resources now; URLs among them are passed over.

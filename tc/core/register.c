@@ -267,6 +267,7 @@ static struct waiter *waiter_new(struct core *c, struct gtx *g,
 	}
 	c->n_timers++;
 	w->gtx = g;
+	w->since_ms = c->now_ms;
 	w->set = set;
 	w->timer.kind = TIMER_WAITER;
 	list_init(&w->of_peer);

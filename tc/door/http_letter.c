@@ -153,12 +153,13 @@ enum http_verdict http_letter_replay(const struct http_api *api,
 	enum http_verdict v = http_retry(api, call, answer, request);
 	struct found found = { request->branch, false };
 	struct gtx_view gtx;
+	int rc;
 
 	if (v != HTTP_ASKED)
 		return v;
-	if (core_show(port->core(port->ctx), call->number,
-		      port->now_ms(port->ctx), &gtx, look_at, &found) == OK &&
-	    found.dead)
+	rc = core_show(port->core(port->ctx), call->number,
+		       port->now_ms(port->ctx), &gtx, look_at, &found);
+	if (found.dead || rc != OK) /* why there is none, the core knows */
 		return v;
 	http_problem(answer, PROBLEM_NO_BRANCH,
 		     "branch %.*s of transaction %.*s is no dead letter: it is "

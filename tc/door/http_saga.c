@@ -81,6 +81,14 @@ enum http_verdict http_saga_start(const struct http_api *api,
 	return HTTP_ASKED;
 }
 
+/* What is wrong with a definition is told with its place in it, "$.steps[1]".
+ * Nothing else that is told begins so. */
+static bool is_definition(const struct reply *reply)
+{
+	return reply->err == E_INVALID && reply->text.len > 0 &&
+	       reply->text.data[0] == '$';
+}
+
 enum http_verdict http_saga_started(const struct http_api *api,
 				    struct http_call *call,
 				    const struct reply *reply,
@@ -91,6 +99,12 @@ enum http_verdict http_saga_started(const struct http_api *api,
 
 	(void)api;
 	(void)request;
+	if (is_definition(reply)) {
+		http_problem(answer, PROBLEM_BAD_MACHINE, "%.*s",
+			     (int)reply->text.len,
+			     (const char *)reply->text.data);
+		return HTTP_ANSWERED;
+	}
 	if (reply->err != OK) {
 		http_refuse_as(call, reply, answer, PROBLEM_NO_MACHINE);
 		return HTTP_ANSWERED;

@@ -465,8 +465,13 @@ static void test_a_dead_letter_is_replayed(void **state)
 			       branch);
 		expect_post(path, "", 404, "is no dead letter");
 	}
+	/* Whether it finished, or is of another life, the core knows. */
 	(void)snprintf(path, sizeof path, "%s/99/20/replay", letters);
-	expect_post(path, "", 404, "is no dead letter");
+	ask_core("POST", path, "", RQ_RETRY);
+	EXPECT_TOLD(404, "\"code\":\"transaction_not_found\"",
+		    .err = E_NOTFOUND);
+	EXPECT_TOLD(410, "\"code\":\"other_life\"", .err = E_UNKNOWN);
+	end();
 }
 
 /* ---- topics ---- */

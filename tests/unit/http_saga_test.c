@@ -69,6 +69,8 @@ static void test_a_saga_is_started_by_its_machine(void **state)
 	EXPECT_TOLD(404, "\"code\":\"machine_not_found\"", .err = E_NOTFOUND);
 	EXPECT_TOLD(400, "\"code\":\"bad_request\"", .err = E_INVALID,
 		    .text = BYTES("bad input"));
+	EXPECT_TOLD(400, "\"code\":\"bad_machine\"", .err = E_INVALID,
+		    .text = BYTES("$.steps[1]: no"));
 	EXPECT_TOLD(409, "\"code\":\"already_exists\"", .err = E_CONFLICT);
 	end();
 }

@@ -62,6 +62,7 @@ struct json http_answer_json(struct http_answer *a, unsigned status)
 	a->type = "application/json";
 	a->allow = NULL;
 	a->file = NULL;
+	a->etag = NULL;
 	json_init(&j, &a->body);
 	return j;
 }

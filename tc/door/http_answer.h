@@ -21,6 +21,7 @@ struct http_answer {
 	unsigned status;
 	const char *type;  /* of the content; a literal */
 	const char *allow; /* 405: the methods; a literal */
+	const char *etag;  /* quoted; NULL: not to be kept by anybody */
 	/* What a problem is about, if it is known; both are in it from then on.
 	 * Borrowed, and a literal. */
 	struct bytes xid;

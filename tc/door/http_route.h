@@ -33,6 +33,8 @@ extern const size_t http_n_routes;
 
 /* http_probe.c */
 http_serve_fn http_health, http_ready, http_stats, http_metrics;
+/* http_openapi.c */
+http_serve_fn http_openapi;
 /* http_list.c, http_show.c, http_action.c */
 http_serve_fn http_list, http_show, http_retry, http_resolve;
 /* http_tx.c, http_branch.c */

@@ -12,6 +12,7 @@ const struct http_route http_routes[] = {
 	{ "GET", "/healthz", true, http_health, NULL },
 	{ "GET", "/readyz", true, http_ready, NULL },
 	{ "GET", "/metrics", false, http_metrics, NULL },
+	{ "GET", "/api/v1/openapi.json", false, http_openapi, NULL },
 	{ "GET", "/api/v1/stats", false, http_stats, NULL },
 
 	{ "GET", "/api/v1/transactions", false, http_list, NULL },

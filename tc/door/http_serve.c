@@ -146,10 +146,10 @@ static void add_file_headers(struct MHD_Response *response,
 					      headers[i + 1]);
 }
 
-static void add_api_headers(struct MHD_Response *response)
+static void add_api_headers(struct MHD_Response *response,
+			    const struct http_answer *a)
 {
 	static const char *const fixed[][2] = {
-		{ MHD_HTTP_HEADER_CACHE_CONTROL, "no-store" },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Content-Security-Policy",
 		  "default-src 'none'; frame-ancestors 'none'" },
@@ -159,6 +159,11 @@ static void add_api_headers(struct MHD_Response *response)
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		(void)MHD_add_response_header(response, fixed[i][0],
 					      fixed[i][1]);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+				      a->etag ? "no-cache" : "no-store");
+	if (a->etag)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG,
+					      a->etag);
 }
 
 static void add_headers(struct MHD_Response *response,
@@ -167,7 +172,7 @@ static void add_headers(struct MHD_Response *response,
 	if (a->file)
 		add_file_headers(response, a);
 	else
-		add_api_headers(response);
+		add_api_headers(response, a);
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				      a->type);
 	if (a->allow)

@@ -1,4 +1,5 @@
 #include "base/hash.h"
+#include "tc/door/http_openapi.h"
 #include "tc/door/http_view.h"
 #include "tests/fakes/flaky.h"
 #include "tests/fakes/http_exchange.h"
@@ -113,6 +114,46 @@ static void test_metrics_are_text_for_prometheus(void **state)
 	end();
 	world.state = HOST_DRAINING;
 	expect_get("/metrics", 200, "treaty_locks");
+}
+
+static void test_the_description_is_told_once(void **state)
+{
+	static const struct {
+		const char *has;
+		unsigned status;
+	} tags[] = {
+		{ "", 200 },        { "\"x\"", 200 },         { ",, ,", 200 },
+		{ "%", 304 },       { "W/%", 304 },           { "*", 304 },
+		{ "\"x\",%", 304 }, { "\"a\", \t% ", 304 }, { "W/", 200 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+		const char *at = strchr(tags[i].has, '%');
+		struct buf tag;
+
+		begin("GET", "/api/v1/openapi.json", NULL);
+		buf_init(&tag, &x.arena.as_mem);
+		if (at)
+			buf_printf(&tag, "%.*s%s%s", (int)(at - tags[i].has),
+				   tags[i].has, http_openapi_etag, at + 1);
+		else
+			buf_put_text(&tag, tags[i].has);
+		x.call.if_none_match = buf_bytes(&tag);
+		assert_true(http_admit(&x.api, &x.call, &x.answer));
+		assert_int_equal(
+			http_handle(&x.api, &x.call, &x.answer, &x.request),
+			HTTP_ANSWERED);
+		assert_int_equal(x.answer.status, tags[i].status);
+		assert_string_equal(x.answer.etag, http_openapi_etag);
+		if (tags[i].status == 304)
+			assert_int_equal(x.answer.body.len, 0);
+		else
+			EXPECT_SAYS("\"openapi\": \"3.1.0\"");
+		end();
+	}
+	expect_get("/api/v1/openapi.yaml", 404, "not_found");
+	assert_null(x.answer.etag);
 }
 
 static void test_stats_have_core_and_store(void **state)
@@ -815,6 +856,7 @@ static void test_out_of_memory_is_said(void **state)
 	sweep("GET", "/api/v1/transactions/12", NULL, 200);
 	sweep("GET", "/api/v1/stats", NULL, 200);
 	sweep("GET", "/metrics", NULL, 200);
+	sweep("GET", "/api/v1/openapi.json", NULL, 200);
 }
 
 int main(void)
@@ -824,6 +866,8 @@ int main(void)
 		cmocka_unit_test_setup(test_a_broken_target_is_refused, setup),
 		cmocka_unit_test_setup(test_health_and_readiness_differ, setup),
 		cmocka_unit_test_setup(test_metrics_are_text_for_prometheus,
+				       setup),
+		cmocka_unit_test_setup(test_the_description_is_told_once,
 				       setup),
 		cmocka_unit_test_setup(test_stats_have_core_and_store, setup),
 		cmocka_unit_test_setup(test_a_list_gives_what_is_unfinished,

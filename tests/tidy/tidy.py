@@ -20,6 +20,7 @@ ARROW = {
     "rm-agent": ["rm-agent", "treaty", "sqlparse", "undo", "wire", "base"],
     "rm-agent/include": ["treaty"],
     "tc/saga": ["tc/saga", "base"],
+    "tc/auth": ["tc/auth", "base"],
     "tc/core": ["tc/core", "tc/saga", "base"],
     "tc/store": ["tc/store", "tc/core", "base"],
     # the HTTP door shows what the store's archive keeps
@@ -39,6 +40,8 @@ IMPURE_HEADERS = {
 PURE = {  # folder: (library, further symbols that it may want)
     "tc/core": ("tc/core/libtc_core.a", r"saga_\w+"),
     "tc/saga": ("tc/saga/libtc_saga.a", r"$^"),
+    "tc/auth": ("tc/auth/libtc_auth.a",
+                r"sodium_\w+|randombytes_buf|crypto_(generichash|auth)\w*"),
     "wire": ("wire/libwire.a", r"$^"),
     "sqlparse": ("sqlparse/libsqlparse.a", r"$^"),
     "undo": ("undo/libundo.a",

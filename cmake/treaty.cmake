@@ -33,7 +33,7 @@ function(treaty_folder name)
 endfunction()
 
 # What has threads runs under the thread sanitizer too.
-set(TREATY_TSAN unit/agent_test live/agent_test live/treatyd_test
+set(TREATY_TSAN unit/agent_test unit/hasher_test live/agent_test live/treatyd_test
                 live/crash_test)
 
 # treaty_tests(LABEL label [LIBS lib…] [TIMEOUT s]): every *_test.c of the

@@ -101,6 +101,25 @@ static void test_the_revision_follows_the_state_and_not_the_attempts(
 	assert_int_equal(look(d, n).revision, failed);
 }
 
+static void test_the_revision_follows_each_branch(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid = desk_begin(d);
+	uint64_t b1 = desk_register(d, xid, 1, MODE_TCC, "R", ""), n = b1 - 1;
+	uint64_t one = look(d, n).revision, two;
+	uint64_t b2 = desk_register(d, xid, 1, MODE_TCC, "R", "");
+
+	assert_int_not_equal(look(d, n).revision, one);
+	desk_ask_end(d, xid, true, 0);
+	desk_done(d, desk_command(d, b1), BRANCH_COMMIT_UNRETRYABLE, "no");
+	assert_int_equal(look(d, n).status, GTX_COMMIT_FAILED);
+	one = look(d, n).revision;
+	desk_done(d, desk_command(d, b2), BRANCH_COMMIT_UNRETRYABLE, "no");
+	assert_int_equal(look(d, n).status, GTX_COMMIT_FAILED);
+	two = look(d, n).revision;
+	assert_int_not_equal(two, one);
+}
+
 static void test_what_changed_since_it_was_seen_is_left_alone(void **state)
 {
 	struct desk *d = *state;
@@ -339,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_the_revision_follows_the_state_and_not_the_attempts),
+		T(test_the_revision_follows_each_branch),
 		T(test_what_changed_since_it_was_seen_is_left_alone),
 		T(test_what_an_operator_did_is_durable_before_it_is_answered),
 		T(test_who_operates_says_why),

@@ -21,7 +21,7 @@ struct password_cost {
 	size_t memory; /* bytes */
 };
 
-/* 64 MiB, 2 passes: tens of milliseconds of one core. */
+/* 64 MiB, 2 passes: about a tenth of a second of one core. */
 void password_cost_default(struct password_cost *cost);
 /* The least that Argon2id takes; for tests. */
 void password_cost_least(struct password_cost *cost);

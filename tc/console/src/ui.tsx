@@ -11,10 +11,10 @@ import { Link, urlOf } from './lib/router';
 export type Tone = 'good' | 'bad' | 'warn' | 'info' | 'mute';
 
 export function toneOfStatus(status: string, hung: boolean): Tone {
-	if (hung || /Unretryable|Failed$|STOP/.test(status)) return 'bad';
-	if (/Retry|Timeout(?!Rollbacked$)/.test(status)) return 'warn';
-	if (/Committed$|RDONLY|PhaseOne_Done/.test(status)) return 'good';
-	if (/Rollbacked$|Finished/.test(status)) return 'mute';
+	if (hung || /Unretryable|Failed$|STOP|^refused$|^failed$/.test(status)) return 'bad';
+	if (/Retry|Timeout(?!Rollbacked$)|^unknown$/.test(status)) return 'warn';
+	if (/Committed$|RDONLY|PhaseOne_Done|^done$|^succeeded$/.test(status)) return 'good';
+	if (/Rollbacked$|Finished|^compensated$|^skipped$|^dropped$/.test(status)) return 'mute';
 	return 'info';
 }
 
@@ -158,7 +158,7 @@ export function Facts({ items }: { items: [string, ComponentChildren][] }) {
 	return (
 		<dl class="facts">
 			{items
-				.filter(([, value]) => value !== null && value !== undefined && value !== '')
+				.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '')
 				.map(([name, value]) => (
 					<div>
 						<dt>{name}</dt>

@@ -6,7 +6,7 @@ import { timeline, toneOf, type Lane } from '../lib/timeline';
 import type { TxDetail } from '../lib/types';
 import { Empty, right, Table, When } from '../ui';
 
-const LEFT = 130;
+const LEFT = 200; /* room for a branch's whole id */
 const WIDTH = 1000;
 const RIGHT = 14;
 const ROW = 30;

@@ -32,7 +32,8 @@ extern const struct http_route http_routes[];
 extern const size_t http_n_routes;
 
 /* http_probe.c */
-http_serve_fn http_health, http_ready, http_stats, http_metrics;
+http_serve_fn http_health, http_ready, http_stats, http_metrics,
+	http_unfinished;
 /* http_openapi.c */
 http_serve_fn http_openapi;
 /* http_list.c, http_show.c, http_action.c */

@@ -14,6 +14,7 @@ const struct http_route http_routes[] = {
 	{ "GET", "/metrics", false, http_metrics, NULL },
 	{ "GET", "/api/v1/openapi.json", false, http_openapi, NULL },
 	{ "GET", "/api/v1/stats", false, http_stats, NULL },
+	{ "GET", "/api/v1/unfinished", false, http_unfinished, NULL },
 
 	{ "GET", "/api/v1/transactions", false, http_list, NULL },
 	{ "POST", "/api/v1/transactions", false, http_begin, http_begun },

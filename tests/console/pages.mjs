@@ -187,6 +187,8 @@ async function look(browser, lang, colours, things) {
 	assert.equal(await page.locator('html').getAttribute('lang'), lang === 'zh' ? 'zh-CN' : 'en');
 	
 	await go(page, '', 'tr.hung');
+	await page.locator('section:has(#census) tr.hung').first().waitFor();
+	assert.match(await text(page, 'section:has(#census)'), /12[01]/);
 	await page.locator('.chart .line[d*=L]').first().waitFor({ state: 'attached' }); // two samples make a rate
 	await picture(page, shot('overview'));
 	await go(page, '/transactions', 'tbody tr', shot('transactions'));

@@ -195,6 +195,24 @@ void core_topics(const struct core *c,
 			break;
 }
 
+const uint64_t census_ages_s[CENSUS_AGES] = {
+	1, 10, 60, 300, 900, 3600, 86400
+};
+
+/* As if three were hung, two of them older than ten seconds. */
+void core_census(const struct core *c, uint64_t wall_ms,
+		 struct core_census *out)
+{
+	(void)c;
+	(void)wall_ms;
+	*out = (struct core_census){ .oldest_ms = 61000 };
+	out->gtx[KIND_PLAIN][GTX_COMMIT_FAILED] = 1;
+	out->gtx[KIND_MESSAGE][GTX_COMMIT_FAILED] = 2;
+	out->gtx[KIND_PLAIN][GTX_BEGIN] = 4;
+	out->older[1] = 5;
+	out->hung_older[1] = 2;
+}
+
 struct core_stats core_stats(const struct core *c)
 {
 	(void)c;

@@ -607,7 +607,7 @@ def sagas():
 
 
 def probes():
-    for name in ("health", "ready", "stats"):
+    for name in ("health", "ready", "stats", "unfinished"):
         call(name, expect=200)
     answer = call("openapi", expect=200)
     if answer.bytes != text:

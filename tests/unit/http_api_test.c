@@ -165,6 +165,12 @@ static void test_stats_have_core_and_store(void **state)
 		"\"state\":\"ready\",\"uptime_ms\":1000,\"core\":{\"begun\":7"
 		",");
 	expect_get("/api/v1/stats", 200, "\"store\":{\"batches\":5,");
+	expect_get("/api/v1/unfinished", 200,
+		   "\"statuses\":[{\"status\":\"Begin\",\"status_code\":1,"
+		   "\"hung\":false,\"count\":4},{\"status\":\"CommitFailed\","
+		   "\"status_code\":10,\"hung\":true,\"count\":3}]");
+	expect_get("/api/v1/unfinished", 200,
+		   "{\"older_than_ms\":10000,\"count\":5,\"hung\":2}");
 	expect_get("/api/v1/stats", 200, "\"caller\":{\"calls\":12,");
 }
 

@@ -6,6 +6,7 @@ import { nextDelay, Poller } from '../src/lib/live';
 import { push, rates, spark } from '../src/lib/rates';
 import { placeOf, urlOf } from '../src/lib/router';
 import type { Stats } from '../src/lib/types';
+import { ageParam } from '../src/pages/overview';
 import { cleanQuery } from '../src/pages/tx-list';
 
 test('no digit of a number is lost', () => {
@@ -44,6 +45,10 @@ test('of the archive only what it knows is asked', () => {
 	assert.deepEqual(cleanQuery({ ...all, state: '' }, 'sagas'), {
 		hung: 'true', resource: 'r', min_age: '1s', text: 'x',
 	});
+});
+
+test('an age is asked with its largest unit', () => {
+	assert.deepEqual([1000, 10_000, 900_000, 3_600_000, 86_400_000].map(ageParam), ['1s', '10s', '15m', '1h', '1d']);
 });
 
 test('an error is a problem with its code, whoever answered', () => {

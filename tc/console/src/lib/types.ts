@@ -141,6 +141,14 @@ export interface Stats {
 	caller: Record<string, number>;
 }
 
+export interface Unfinished {
+	statuses: { status: string; hung: boolean; count: number }[];
+	ages: { older_than_ms: number; count: number; hung: number }[];
+	oldest_ms: number;
+	oldest_hung_ms: number;
+	oldest_decided_ms: number;
+}
+
 /* A row that somebody changed from outside; columns as undo/image.h has them. */
 export interface DirtyRow {
 	table: string;

@@ -6,8 +6,8 @@ import { duration, number, rate } from '../lib/format';
 import { useLive } from '../lib/live';
 import { Link, urlOf } from '../lib/router';
 import { push, rates, spark, type Sample } from '../lib/rates';
-import type { Page as TxPage, Stats } from '../lib/types';
-import { Empty, Page, Shown } from '../ui';
+import type { Page as TxPage, Stats, Unfinished } from '../lib/types';
+import { Empty, Page, right, Shown, Span, Status, Table } from '../ui';
 import { TxTable } from './tx-list';
 
 function Tile({ label, value, to, tone = '' }: {
@@ -158,12 +158,78 @@ function List({ id, title, query, none }: {
 	);
 }
 
+/* "1h" for the list's min_age. */
+export function ageParam(ms: number): string {
+	if (ms % 86_400_000 === 0) return `${ms / 86_400_000}d`;
+	if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
+	return ms % 60_000 === 0 ? `${ms / 60_000}m` : `${Math.floor(ms / 1000)}s`;
+}
+
+function Census() {
+	const live = useLive<Unfinished>('unfinished', 5000);
+	return (
+		<section aria-labelledby="census">
+			<h2 id="census">{t('unfinished.by')}</h2>
+			<Shown live={live}>
+				{(u) =>
+					u.statuses.length === 0 ? (
+						<Empty>{t('none')}</Empty>
+					) : (
+						<div class="pair">
+							<Table label={t('status')} heads={[t('status'), right(t('unfinished'))]}>
+								{[...u.statuses]
+									.sort((a, b) => Number(b.hung) - Number(a.hung) || b.count - a.count)
+									.map((s) => (
+										<tr class={s.hung ? 'hung' : ''}>
+											<td>
+												<Link to={urlOf(['transactions'], { status: s.status })}>
+													<Status status={s.status} hung={s.hung} />
+												</Link>
+											</td>
+											<td class="right">{number(s.count)}</td>
+										</tr>
+									))}
+							</Table>
+							<Table
+								label={t('older.than')}
+								heads={[t('older.than'), right(t('unfinished')), right(t('of.these.hung'))]}
+							>
+								{u.ages.map((a) => (
+									<tr>
+										<td>
+											<Link to={urlOf(['transactions'], { min_age: ageParam(a.older_than_ms) })}>
+												{duration(a.older_than_ms)}
+											</Link>
+										</td>
+										<td class="right">{number(a.count)}</td>
+										<td class="right">{number(a.hung)}</td>
+									</tr>
+								))}
+								<tr>
+									<td>{t('oldest.one')}</td>
+									<td class="right">
+										<Span ms={u.oldest_ms} />
+									</td>
+									<td class="right">
+										<Span ms={u.oldest_hung_ms || null} />
+									</td>
+								</tr>
+							</Table>
+						</div>
+					)
+				}
+			</Shown>
+		</section>
+	);
+}
+
 export function Overview() {
 	const stats = useLive<Stats>('stats', 2000);
 	return (
 		<Page title={t('menu.overview')}>
 			<Shown live={stats}>{(s) => <Tiles stats={s} />}</Shown>
 			<List id="hung" title={t('hung.title')} query={{ hung: 'true' }} none={t('hung.none')} />
+			<Census />
 			<List id="oldest" title={t('oldest')} query={{ min_age: '1s' }} none={t('oldest.none')} />
 			{stats.data && <Charts stats={stats.data} at={stats.at} />}
 		</Page>

@@ -17,7 +17,7 @@ const UNFINISHED = [
 	'RollbackFailed', 'TimeoutRollbackFailed', 'CommitRetryTimeout', 'RollbackRetryTimeout',
 ];
 const FINISHED = ['Committed', 'Rollbacked', 'TimeoutRollbacked'];
-const AGES = ['1s', '10s', '1m', '10m', '1h', '1d'];
+const AGES = ['1s', '10s', '1m', '5m', '15m', '1h', '1d'];
 const NAMES = ['state', 'status', 'kind', 'hung', 'text', 'resource', 'min_age'] as const;
 
 type Query = Record<string, string>;

@@ -39,7 +39,7 @@ static void count_gtx(const struct gtx *g, uint64_t wall_ms,
 		count_ages(out->hung_older, age_ms);
 		keep_max(&out->oldest_hung_ms, age_ms);
 	}
-	if (g->status != GTX_BEGIN && g->decided_wall_ms != 0)
+	if (g->decided_wall_ms != 0)
 		keep_max(&out->oldest_decided_ms,
 			 since(wall_ms, g->decided_wall_ms));
 }

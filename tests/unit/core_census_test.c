@@ -102,6 +102,7 @@ static void test_ages_count_from_the_begin_by_the_wall_clock(void **state)
 	assert_int_equal(c.older[3], 0);
 	assert_int_equal(c.hung_older[0], 0);
 	assert_int_equal(c.oldest_hung_ms, 0);
+	assert_int_equal(c.oldest_decided_ms, 0);
 	c = census(d, then - 1); /* the clock went back */
 	assert_int_equal(c.oldest_ms, 0);
 	assert_int_equal(c.older[0], 0);

@@ -301,8 +301,8 @@ static void test_the_text_has_what_was_told(void **state)
 		"\ntreaty_sagas{state=\"compensating\"} 6\n",
 		"\ntreaty_sagas{state=\"hung\"} 7\n",
 		"\ntreaty_transactions_hung{status=\"CommitFailed\"} 9\n",
-		"\ntreaty_transactions_unfinished{kind=\"saga\","
-		"status=\"CommitFailed\"} 7\n",
+		("\ntreaty_transactions_unfinished{kind=\"saga\","
+		 "status=\"CommitFailed\"} 7\n"),
 		"\ntreaty_transactions_older{seconds=\"60\"} 8\n",
 		"\ntreaty_transaction_oldest_hung_seconds 1.5\n",
 		"\ntreaty_http_calls_total 12\n",

@@ -243,7 +243,7 @@ async function pageThrough(page) {
 	await page.keyboard.press('?');
 	await page.locator('dialog[open] kbd').first().waitFor();
 	await page.keyboard.press('Escape');
-	assert.equal(await page.locator('dialog').count(), 0);
+	await page.locator('dialog').waitFor({ state: 'detached' });
 }
 
 /* The operator's work: the cause is gone, so it is tried again, with a reason

@@ -285,11 +285,28 @@ int xa_data_get(struct bytes data, uint64_t *session, struct xa_mark *mark)
 	return OK;
 }
 
-void xa_phase_two(void *ctx, const struct agent_command *command,
-		  struct agent_result *result)
+/* A person has seen what hangs, and says that it is settled. What is not at an
+ * end by itself, e.g. prepared still, is none of it. */
+static void acknowledge(const struct xa_resource *r,
+			const struct agent_command *command,
+			struct agent_result *result)
+{
+	if (command->resolution != AGENT_RESOLVE_KEEP_CURRENT ||
+	    (result->status != BRANCH_COMMIT_UNRETRYABLE &&
+	     result->status != BRANCH_ROLLBACK_UNRETRYABLE))
+		return;
+	LOG_WARN("an XA branch counts as finished by an operator's word",
+		 LOG_S("xid", command->xid), LOG_U("branch", command->branch),
+		 LOG_S("resource", r->id));
+	result->status = command->type == AGENT_COMMIT ? BRANCH_COMMITTED
+						       : BRANCH_ROLLBACKED;
+}
+
+static void finish_command(struct xa_resource *r,
+			   const struct agent_command *command,
+			   struct agent_result *result)
 {
 	const bool commit = command->type == AGENT_COMMIT;
-	struct xa_resource *r = ctx;
 	struct xa_mark mark;
 	struct xa_gid gid;
 	uint64_t session;
@@ -310,6 +327,15 @@ void xa_phase_two(void *ctx, const struct agent_command *command,
 	}
 	result->status = xa_finish(r, &gid, &mark, commit, command->attempt,
 				   result->error);
+}
+
+void xa_phase_two(void *ctx, const struct agent_command *command,
+		  struct agent_result *result)
+{
+	struct xa_resource *r = ctx;
+
+	finish_command(r, command, result);
+	acknowledge(r, command, result);
 	if (result->status != BRANCH_COMMITTED &&
 	    result->status != BRANCH_ROLLBACKED)
 		return;

@@ -219,7 +219,9 @@ enum gtx_kind {
 
 enum saga_move { MOVE_FORWARD, MOVE_COMPENSATE, MOVE_SKIP };
 
-/* What an operator decided about a branch whose undo met a dirty row. */
+/* What an operator decided about an AT branch whose undo met a dirty row. A
+ * hung XA branch, which somebody else ended in the database, is acknowledged by
+ * KEEP_CURRENT without .text: it counts as done. */
 enum resolution {
 	RESOLVE_NONE,
 	RESOLVE_USE_UNDO,     /* write the before image all the same */

@@ -228,6 +228,24 @@ static int resolve(struct core *c, struct branch *b, const struct request *rq)
 	return OK;
 }
 
+/* Somebody else ended it, against the decision. A person has looked, repaired
+ * what there was to repair, and says that it may count as done. */
+static int acknowledge(struct core *c, struct branch *b,
+		       const struct request *rq)
+{
+	struct gtx *g = b->gtx;
+
+	if (rq->resolution != RESOLVE_KEEP_CURRENT || rq->text.len > 0)
+		return say_no(c, rq, g, E_INVALID,
+			      "the heuristic outcome of an XA branch can only "
+			      "be acknowledged: keep what is there now");
+	if (!g->started || b->status == BRANCH_STOP_RETRY ||
+	    !branch_hung(b->status))
+		return say_no(c, rq, g, E_STATE,
+			      "this branch has no heuristic outcome");
+	return resolve(c, b, rq);
+}
+
 int handle_resolve(struct core *c, const struct request *rq)
 {
 	struct branch *b;
@@ -242,9 +260,12 @@ int handle_resolve(struct core *c, const struct request *rq)
 	if ((int)rq->resolution <= RESOLVE_NONE ||
 	    rq->resolution > RESOLVE_VALUES)
 		return say_no(c, rq, g, E_INVALID, "unknown resolution");
+	if (b->mode == MODE_XA)
+		return acknowledge(c, b, rq);
 	if (b->mode != MODE_AT)
 		return say_no(c, rq, g, E_INVALID,
-			      "only an AT branch has dirty rows");
+			      "only an AT branch has dirty rows, and only an "
+			      "XA branch a heuristic outcome");
 	if (rq->text.len > c->config.application_data_max)
 		return say_no(c, rq, g, E_LIMIT,
 			      "values longer than application_data_max");

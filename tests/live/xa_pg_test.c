@@ -1,5 +1,6 @@
 #include "tests/live/xa_world.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -272,6 +273,23 @@ static void finish_by_hand(struct xa_world *w, const char *verb)
 	assert_int_equal(xa_listed(w), 0);
 }
 
+/* As an operator who has repaired the data. */
+static void acknowledge(struct xa_world *w, const char *xid, uint64_t branch)
+{
+	struct buf order;
+
+	buf_init(&order, &mem_heap);
+	buf_printf(&order,
+		   "curl -sS -f -o /dev/null -H 'Content-Type: "
+		   "application/json' -d '{\"resolution\":\"keep_current\","
+		   "\"reason\":\"repaired\"}' "
+		   "http://%s/api/v1/transactions/%s/branches/%" PRIu64
+		   "/resolve",
+		   w->d.http, xid, branch);
+	assert_int_equal(system(buf_text(&order)), 0);
+	buf_fini(&order);
+}
+
 static void test_P4_an_operators_rollback_is_reported_and_not_hidden(
 	void **state)
 {
@@ -286,12 +304,16 @@ static void test_P4_an_operators_rollback_is_reported_and_not_hidden(
 	xa_until_status(&w, treaty_xid(w.tx), TREATY_STATUS_COMMIT_FAILED);
 	treaty_xa_stats(w.xa, &stats);
 	assert_int_equal(stats.alarms, 1);
+	acknowledge(&w, treaty_xid(w.tx), w.xa->gid.branch);
+	xa_until_status(&w, treaty_xid(w.tx), TREATY_STATUS_COMMITTED);
 	xa_release(&w);
 
 	prepared_branch(&w);
 	finish_by_hand(&w, "COMMIT PREPARED");
 	OKAY(treaty_rollback(w.tx, NULL));
 	xa_until_status(&w, treaty_xid(w.tx), TREATY_STATUS_ROLLBACK_FAILED);
+	acknowledge(&w, treaty_xid(w.tx), w.xa->gid.branch);
+	xa_until_status(&w, treaty_xid(w.tx), TREATY_STATUS_ROLLBACKED);
 	xa_release(&w);
 	xa_world_close(&w);
 }

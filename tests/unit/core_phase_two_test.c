@@ -445,6 +445,42 @@ static void test_a_resolution_goes_only_when_it_is_durable(void **state)
 	assert_true(bytes_equal(desk_command(d, b)->values, BYTES("{}")));
 }
 
+static int acknowledge(struct desk *d, struct bytes xid, uint64_t branch)
+{
+	return answer(d, (struct request){ .type = RQ_RESOLVE,
+					   .xid = xid,
+					   .branch = branch,
+					   .resolution = RESOLVE_KEEP_CURRENT })
+		->err;
+}
+
+static void test_a_heuristic_outcome_ends_when_it_is_acknowledged(void **state)
+{
+	struct desk *d = *state;
+	struct bytes xid;
+
+	for (int commit = 0; commit < 2; commit++) {
+		uint64_t b = one_branch(d, MODE_XA, commit, &xid);
+
+		assert_int_equal(acknowledge(d, xid, b), E_STATE);
+		desk_done(d, desk_command(d, b),
+			  commit ? BRANCH_COMMIT_UNRETRYABLE
+				 : BRANCH_ROLLBACK_UNRETRYABLE,
+			  "heuristic outcome");
+		assert_int_equal(resolve(d, xid, b, RESOLVE_KEEP_CURRENT),
+				 E_INVALID);
+		assert_int_equal(resolve(d, xid, b, RESOLVE_USE_UNDO),
+				 E_INVALID);
+		assert_int_equal(acknowledge(d, xid, b), OK);
+		assert_int_equal(desk_command(d, b)->resolution,
+				 RESOLVE_KEEP_CURRENT);
+		desk_done(d, desk_command(d, b),
+			  commit ? BRANCH_COMMITTED : BRANCH_ROLLBACKED, NULL);
+		assert_int_equal(desk_status(d, xid),
+				 commit ? GTX_COMMITTED : GTX_ROLLBACKED);
+	}
+}
+
 static void test_a_resolution_overtakes_the_attempt_before_it(void **state)
 {
 	struct desk *d = *state;
@@ -925,6 +961,7 @@ int main(void)
 		T(test_ordered_phase_two_goes_one_by_one),
 		T(test_a_dirty_branch_holds_up_only_the_older_of_its_resource),
 		T(test_a_resolution_goes_only_when_it_is_durable),
+		T(test_a_heuristic_outcome_ends_when_it_is_acknowledged),
 		T(test_a_resolution_overtakes_the_attempt_before_it),
 		T(test_a_resolution_is_awaited_in_the_queue_as_well),
 		cmocka_unit_test(test_long_texts_are_cut_between_characters),

@@ -191,8 +191,8 @@ size_t http_file_headers(const struct http_answer *answer,
 		"Permissions-Policy",
 		"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 		"Content-Security-Policy",
-		"default-src 'self'; base-uri 'none'; object-src 'none'; "
-		"form-action 'self'; frame-ancestors 'none'",
+		("default-src 'self'; base-uri 'none'; object-src 'none'; "
+		 "form-action 'self'; frame-ancestors 'none'"),
 		"Vary",
 		"Accept-Encoding",
 	};

@@ -35,6 +35,7 @@ endfunction()
 # What has threads runs under the thread sanitizer too.
 set(TREATY_TSAN unit/agent_test unit/hasher_test live/agent_test live/treatyd_test
                 live/crash_test)
+add_custom_target(tsan_tests)
 
 # treaty_tests(LABEL label [LIBS lib…] [TIMEOUT s]): every *_test.c of the
 # folder is one program and one test, named by folder and file.
@@ -54,6 +55,7 @@ function(treaty_tests)
     set(labels ${arg_LABEL})
     if(${arg_LABEL}/${name} IN_LIST TREATY_TSAN)
       list(APPEND labels tsan)
+      add_dependencies(tsan_tests ${target})
     endif()
     set_tests_properties(${arg_LABEL}/${name} PROPERTIES
                          LABELS "${labels}" TIMEOUT ${arg_TIMEOUT})
